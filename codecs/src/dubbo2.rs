@@ -1,0 +1,1 @@
+//! Dubbo2: frames, requests, responses, events.

@@ -1,0 +1,3 @@
+//! Descriptors, bindings and compiled conversions.
+
+pub mod binding;

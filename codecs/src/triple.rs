@@ -1,0 +1,3 @@
+//! Triple: gRPC framing, headers, status and the wrapper messages.
+
+pub mod status;

@@ -1,0 +1,1 @@
+//! Services, endpoints and routes written in YAML: a source for gateways without a registry.

@@ -1,0 +1,1 @@
+//! istiod: ADS, and the ways of registering in the mesh.

@@ -1,0 +1,1 @@
+//! Pure: both views, bindings and stages to a Directory, one service at a time.

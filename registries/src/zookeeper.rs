@@ -1,0 +1,1 @@
+//! The ZooKeeper registry: sessions, watches and our own provider nodes.
