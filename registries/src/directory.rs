@@ -3,12 +3,20 @@
 //! Data and look-ups only. `merge` builds it, `bridge::route` and `bridge::balance` read it. A call takes what it needs
 //! as `Arc`s and never holds the whole Directory across an await.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, SystemTime};
 
 use codecs::ServiceKey;
+use codecs::provider_url::ProviderUrl;
+
+mod cluster;
+mod hash;
+
+pub use cluster::{
+    Balance, Cluster, ClusterState, Endpoint, EndpointState, Level, Outlier, Peer, Protocol, Ring, Secret,
+    Warmup,
+};
+pub use hash::xxh64;
 
 use crate::route::VirtualHost;
 use crate::sharded::Sharded;
@@ -23,10 +31,83 @@ pub struct Directory {
     /// Names under which a Triple or gRPC caller may ask (`/NAME/method`): Java interface and protobuf service names, to
     /// the keys that bear them (several groups and versions of one interface share a name).
     pub names: Sharded<Arc<str>, Vec<ServiceKey>>,
+    /// What takes the calls that no service of `services` takes: a translator's upstreams.
+    pub catch_all: CatchAll,
     /// How the legacy registry is doing.
     pub legacy: SourceState,
     /// How the mesh is doing.
     pub mesh: SourceState,
+}
+
+/// What takes the calls for services that the Directory does not know, by the island of the caller.
+///
+/// Filled by a file source alone: a translator in front of one upstream needs no list of services.
+#[derive(Debug, Clone, Default)]
+pub struct CatchAll {
+    /// For calls that arrive by Dubbo2.
+    pub legacy: Option<Arc<CatchAllSide>>,
+    /// For calls that arrive by Triple or gRPC.
+    pub mesh: Option<Arc<CatchAllSide>>,
+}
+
+/// Where the calls of one island go when no service is known for them.
+#[derive(Debug, Clone)]
+pub struct CatchAllSide {
+    /// For services without a binding. Its key is a placeholder (`*`): the call's own key counts.
+    pub template: Arc<Service>,
+    /// The same with the binding of a service, by every name a caller may use: `(name, service)`, sorted by name.
+    pub bound: Vec<(Arc<str>, Arc<Service>)>,
+}
+
+impl CatchAllSide {
+    /// The service that takes a call for `name` (a Java interface or protobuf service), of this group and version.
+    pub fn service(&self, name: &str, group: &str, version: &str) -> &Arc<Service> {
+        let first = self.bound.partition_point(|(bound, _)| &**bound < name);
+        self.bound
+            .iter()
+            .skip(first)
+            .take_while(|(bound, _)| &**bound == name)
+            .map(|(_, service)| service)
+            .find(|service| {
+                (group.is_empty() || service.key.group() == group)
+                    && folded(service.key.version()) == folded(version)
+            })
+            .or_else(|| {
+                self.bound
+                    .get(first)
+                    .filter(|(bound, _)| &**bound == name)
+                    .map(|(_, s)| s)
+            })
+            .unwrap_or(&self.template)
+    }
+}
+
+/// One of the two islands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Island {
+    /// Dubbo2 and ZooKeeper.
+    Legacy,
+    /// Triple or gRPC and Istio.
+    Mesh,
+}
+
+impl Island {
+    /// The opposite one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Legacy => Self::Mesh,
+            Self::Mesh => Self::Legacy,
+        }
+    }
+
+    /// `legacy` or `mesh`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Mesh => "mesh",
+        }
+    }
 }
 
 /// How a source of facts is doing.
@@ -51,6 +132,8 @@ pub struct Service {
     pub key: ServiceKey,
     /// How far its migration is.
     pub stage: Stage,
+    /// In stage `bridge`: the bridge announces itself beside natives, too.
+    pub standby: bool,
     /// Its natives in the legacy island.
     pub legacy: Option<LegacySide>,
     /// Its natives in the mesh.
@@ -90,8 +173,10 @@ pub enum Mode {
 /// The legacy natives of a service.
 #[derive(Debug, Clone)]
 pub struct LegacySide {
-    /// The providers.
+    /// The providers that may be called: enabled, of a weight above 0, spoken by us.
     pub cluster: Arc<Cluster>,
+    /// The URLs of all natives, the disabled ones included, sorted; bridges' own are not among them.
+    pub providers: Vec<Arc<ProviderUrl>>,
     /// The timeout of the providers' URLs, by method; the empty name is the default of the others.
     pub timeouts: Vec<(Arc<str>, Duration)>,
 }
@@ -105,7 +190,8 @@ pub struct MeshSide {
     pub port: u16,
     /// The routing rules of `host:port`.
     pub routes: Arc<VirtualHost>,
-    /// The clusters that the rules name, and those that exist for the host.
+    /// The clusters that the rules name, and those that exist for the host, sorted by name. A cluster that the rules
+    /// name and the mesh does not know is not among them.
     pub clusters: Vec<Arc<Cluster>>,
     /// Where the pairing of key and host comes from.
     pub paired_by: PairedBy,
@@ -123,111 +209,60 @@ pub enum PairedBy {
     DerivedName,
 }
 
-/// A set of equal endpoints with its policy: a cluster or subset of the mesh, or the legacy providers of a service.
-#[derive(Debug)]
-pub struct Cluster {
-    /// `outbound|50051|v1|host`, or `legacy|group/interface:version`.
-    pub name: Arc<str>,
-    /// The endpoints, those of ours and of other bridges taken out.
-    pub endpoints: Vec<Arc<Endpoint>>,
-    /// How one is picked.
-    pub balance: Balance,
-    /// The most time to connect.
-    pub connect_timeout: Duration,
-    /// The most calls in flight in the cluster, all workers together.
-    pub max_requests: u32,
-    /// When an endpoint is taken out for a time; `None` for never.
-    pub outlier: Option<Outlier>,
-    /// Calls in flight and the like; outlives snapshots.
-    pub state: Arc<ClusterState>,
+impl Service {
+    /// A service that nothing is known of yet.
+    pub fn new(key: ServiceKey) -> Self {
+        Self {
+            key,
+            stage: Stage::Observe,
+            standby: false,
+            legacy: None,
+            mesh: None,
+            binding: None,
+            pinned: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Whether an island has a native endpoint that may be called, ejected ones included.
+    pub fn has_native(&self, island: Island) -> bool {
+        match island {
+            Island::Legacy => self
+                .legacy
+                .as_ref()
+                .is_some_and(|side| !side.cluster.endpoints.is_empty()),
+            Island::Mesh => self.mesh.as_ref().is_some_and(MeshSide::has_endpoint),
+        }
+    }
 }
 
-/// Counters of a cluster that outlive snapshots and are shared by the workers.
-#[derive(Debug, Default)]
-pub struct ClusterState {
-    /// Calls in flight.
-    pub in_flight: AtomicU32,
+impl LegacySide {
+    /// The timeout that the providers' URLs give a method; `None` when they give none.
+    pub fn timeout(&self, method: &str) -> Option<Duration> {
+        let of = |name: &str| {
+            self.timeouts
+                .iter()
+                .find(|(of, _)| &**of == name)
+                .map(|(_, timeout)| *timeout)
+        };
+        of(method).or_else(|| of(""))
+    }
 }
 
-/// How an endpoint is picked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Balance {
-    /// The fewer calls in flight of two random ones; weights bend it.
-    #[default]
-    LeastRequest,
-    /// In turn, by weight.
-    RoundRobin,
-    /// At random, by weight.
-    Random,
-    /// By the hash of what the route says.
-    RingHash,
-}
+impl MeshSide {
+    /// The cluster of a name; `None` when the mesh does not know it.
+    pub fn cluster(&self, name: &str) -> Option<&Arc<Cluster>> {
+        let at = self
+            .clusters
+            .binary_search_by(|cluster| (*cluster.name).cmp(name))
+            .ok()?;
+        self.clusters.get(at)
+    }
 
-/// When an endpoint is taken out for a time (`spec/istio-xds.md` 4.7).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outlier {
-    /// Failures in a row.
-    pub consecutive: u32,
-    /// The first ejection's length; the n-th is n times as long.
-    pub base: Duration,
-    /// The most of the endpoints that may be out, in percent.
-    pub max_percent: u32,
-}
-
-/// One address that serves a service.
-#[derive(Debug)]
-pub struct Endpoint {
-    /// Its address.
-    pub address: SocketAddr,
-    /// What it speaks.
-    pub protocol: Protocol,
-    /// Its weight, at least 1.
-    pub weight: u32,
-    /// Its priority; 0 is tried first.
-    pub priority: u32,
-    /// What is known of the peer behind it.
-    pub peer: Peer,
-    /// Counters and ejection; outlives snapshots, shared by all clusters that hold the address.
-    pub state: Arc<EndpointState>,
-}
-
-/// What an endpoint speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Protocol {
-    /// Dubbo2 with the serialization of this id (2: Hessian 2).
-    Dubbo2 {
-        /// The serialization id of requests.
-        serialization: u8,
-    },
-    /// Triple or gRPC over HTTP/2.
-    Triple {
-        /// Whether its payloads are wrapped Hessian 2 or protobuf; `None` when the registry does not say.
-        mode: Option<Mode>,
-    },
-}
-
-/// What the registry tells of the peer behind an endpoint (`spec/triple.md` 12).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Peer {
-    /// The `release` of its URL: `2.7.23`, `3.3.6`, `dubbo-golang-3.3.2`; empty when unknown.
-    pub release: Arc<str>,
-    /// The application; empty when unknown.
-    pub application: Arc<str>,
-}
-
-/// Counters of an endpoint that outlive snapshots and are shared by the workers.
-#[derive(Debug, Default)]
-pub struct EndpointState {
-    /// Calls in flight.
-    pub in_flight: AtomicU32,
-    /// Failures in a row.
-    pub failures: AtomicU32,
-    /// Out until this many milliseconds after the process started; 0 for in.
-    pub ejected_until: AtomicU64,
-    /// How often it was taken out.
-    pub ejections: AtomicU32,
+    /// Whether any of its clusters has an endpoint.
+    pub fn has_endpoint(&self) -> bool {
+        self.clusters.iter().any(|cluster| !cluster.endpoints.is_empty())
+    }
 }
 
 impl Directory {
@@ -242,4 +277,41 @@ impl Directory {
             self.services.get(&folded)
         })
     }
+
+    /// The service that a call asks for: by its key, else by name (a protobuf service name, or a Java interface with a
+    /// single group and version when the caller gave none), else what takes all calls of the caller's island.
+    pub fn find(&self, caller: Island, key: &ServiceKey) -> Option<&Arc<Service>> {
+        self.service(key).or_else(|| self.find_named(key)).or_else(|| {
+            let side = match caller {
+                Island::Legacy => self.catch_all.legacy.as_ref()?,
+                Island::Mesh => self.catch_all.mesh.as_ref()?,
+            };
+            Some(side.service(key.interface(), key.group(), key.version()))
+        })
+    }
+
+    /// By name: the key of equal group and version; else, when the caller named neither, the only one there is.
+    fn find_named(&self, key: &ServiceKey) -> Option<&Arc<Service>> {
+        let keys = self.names.get(key.interface())?;
+        let exact = keys
+            .iter()
+            .find(|of| of.group() == key.group() && folded(of.version()) == folded(key.version()));
+        let only = || match keys.as_slice() {
+            [only] if key.group().is_empty() && folded(key.version()).is_empty() => Some(only),
+            _ => None,
+        };
+        self.services.get(exact.or_else(only)?)
+    }
+
+    /// The state of an island's source.
+    pub fn source(&self, island: Island) -> &SourceState {
+        match island {
+            Island::Legacy => &self.legacy,
+            Island::Mesh => &self.mesh,
+        }
+    }
+}
+
+fn folded(version: &str) -> &str {
+    if version == "0.0.0" { "" } else { version }
 }

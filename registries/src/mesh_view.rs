@@ -26,7 +26,7 @@ pub struct MeshHost {
     pub port: u16,
     /// The rules; `None` until RDS answered for it.
     pub routes: Option<Arc<VirtualHost>>,
-    /// Its clusters: the plain one and the subsets.
+    /// Its clusters, the plain one and the subsets, and those of other hosts that its rules name.
     pub clusters: Vec<Arc<MeshCluster>>,
 }
 
@@ -62,4 +62,31 @@ pub struct MeshEndpoint {
     pub canonical: Arc<str>,
     /// The mesh expects mutual TLS.
     pub tls: bool,
+    /// `region/zone/subzone` with the empty parts at the end left out; empty when unknown.
+    pub locality: Arc<str>,
+}
+
+/// A host of the mesh and one of its ports: what RDS is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostPort {
+    /// The host name, lower case.
+    pub host: Arc<str>,
+    /// The port.
+    pub port: u16,
+}
+
+impl HostPort {
+    /// The pair; the host is folded to lower case, as istiod does.
+    pub fn new(host: &str, port: u16) -> Self {
+        Self {
+            host: host.to_ascii_lowercase().into(),
+            port,
+        }
+    }
+}
+
+impl std::fmt::Display for HostPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
 }
