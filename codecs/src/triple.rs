@@ -1,3 +1,13 @@
-//! Triple: gRPC framing, headers, status and the wrapper messages.
+//! Triple: gRPC framing, headers, status and the wrapper messages (`spec/triple.md`).
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`message`] | the 5-byte prefix, compression, size limits |
+//! | [`headers`] | path, deadline, content types, attachments as headers |
+//! | [`status`] | `grpc-status`, `grpc-message`, details, and the code tables |
+//! | [`wrapper`] | `TripleRequestWrapper` and its kin: Hessian 2 inside protobuf |
 
+pub mod headers;
+pub mod message;
 pub mod status;
+pub mod wrapper;
