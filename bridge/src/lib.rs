@@ -7,9 +7,19 @@
 //! | [`admin`] | the operator's port |
 //! | [`telemetry`] | logs and metrics |
 //! | [`cli`] | the program's commands |
+//! | [`worker`] | data-plane threads, what they share and what they count |
+//! | [`listener`] | accepts calls from downstream |
+//! | [`error`], [`status`] | why there is no reply, and what a peer sees then |
+//! | [`limits`], [`tasks`] | what bounds a call; spawning, draining, aborting |
 
 pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod error;
+pub mod limits;
+pub mod listener;
+pub mod status;
+pub mod tasks;
 pub mod telemetry;
+pub mod worker;
