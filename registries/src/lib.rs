@@ -21,6 +21,9 @@
 //!
 //! Nothing here spawns: each source and writer is a future that `bridge::app` runs.
 
+// The derives of the xDS messages name their crate `::prost`; xds-api is built on prost 0.13.
+extern crate prost013 as prost;
+
 pub mod directory;
 pub mod file;
 pub mod istiod;

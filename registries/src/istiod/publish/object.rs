@@ -1,0 +1,1 @@
+//! Our records as Istio objects: JSON for Kubernetes and files, protobuf for MCP.

@@ -1,0 +1,1 @@
+//! One xDS resource to our types, parsed once at the border.
