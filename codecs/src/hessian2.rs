@@ -1,1 +1,34 @@
-//! Hessian 2.
+//! Hessian 2 as Dubbo's hessian-lite speaks it (`spec/dubbo2-hessian2.md` section 8).
+//!
+//! Three readers, each for its use; under equal [`Limits`] they accept and reject the same inputs and end at the same
+//! byte:
+//!
+//! | reader | gives | for |
+//! | --- | --- | --- |
+//! | [`skim`] | where values end, and which tables they touch | slicing arguments, results and attachments |
+//! | [`reader`] | borrowed tokens, one at a time, without recursion | plans, rewriting |
+//! | [`value`](crate::value) | a tree | tools |
+//!
+//! One stream has three tables (spec 8.9): references (every list, map and object, numbered at its start), types (every
+//! literal type name) and class definitions. Indexes are absolute in the stream, so a value may be cut out of one stream
+//! and put into another only where no index in it changes its meaning; [`arguments`] does that.
+
+pub mod arguments;
+mod error;
+mod limits;
+pub mod reader;
+mod scratch;
+pub mod skim;
+mod text;
+pub mod throwable;
+pub(crate) mod wire;
+pub mod writer;
+
+pub use arguments::{join_arguments, split_arguments};
+pub use error::{DecodeError, DecodeErrorKind, Limit};
+pub use limits::Limits;
+pub use reader::{Class, Mark, Reader, Token};
+pub use scratch::Scratch;
+pub use skim::{Counts, Skimmed, Skimmer, TableUse};
+pub use text::{Binary, JavaText, Str};
+pub use writer::{TypeNames, Writer};
