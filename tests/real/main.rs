@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Tests on real peers: Java Dubbo, dubbo-go, grpc-go, ZooKeeper, istiod, each a process of its own.
+//!
+//! `tests/run real` installs them and names their folder in `LANDBRIDGE_PEERS`; without it every test says that it is
+//! skipped, which in CI is a failure. README.md lists the cases that are left out, each with its reason.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    dead_code,
+    reason = "test code: a broken assumption ends the test"
+)]
+
+mod baseline;
+mod mesh;
+mod peers;
+mod process;
+mod suite;
+mod zookeeper;

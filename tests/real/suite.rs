@@ -1,0 +1,81 @@
+//! What the suites of the peers print about their cases.
+
+use crate::process::Process;
+
+/// What a suite printed.
+#[derive(Debug, Default)]
+pub(crate) struct Suite {
+    /// Names of the cases that went well.
+    pub(crate) ok: Vec<String>,
+    /// Names of the cases that did not, and why.
+    pub(crate) failed: Vec<(String, String)>,
+    /// Whether the program reached its closing line; without it nothing was proven.
+    pub(crate) ended: bool,
+    printed: String,
+}
+
+impl Suite {
+    /// `case NAME ok`, `case NAME FAIL detail`, `suite ok cases=N failed=N`.
+    pub(crate) fn of_java(process: &Process) -> Self {
+        let mut suite = Self {
+            printed: process.printed(),
+            ..Self::default()
+        };
+        for line in process.lines() {
+            if let Some(rest) = line.strip_prefix("case ") {
+                match rest.split_once(' ') {
+                    Some((name, "ok")) => suite.ok.push(name.to_owned()),
+                    Some((name, why)) => suite.failed.push((name.to_owned(), why.to_owned())),
+                    None => {}
+                }
+            }
+            suite.ended |= line.starts_with("suite ");
+        }
+        suite
+    }
+
+    /// `{"case":NAME,"ok":true}`, closed by `N passed, N failed, N skipped`.
+    pub(crate) fn of_go(process: &Process) -> Self {
+        let mut suite = Self {
+            printed: process.printed(),
+            ..Self::default()
+        };
+        for line in process.json_lines() {
+            let Some(name) = line["case"].as_str() else {
+                continue;
+            };
+            match line["ok"].as_bool() {
+                Some(true) => suite.ok.push(name.to_owned()),
+                Some(false) => suite.failed.push((name.to_owned(), line.to_string())),
+                None => {}
+            }
+        }
+        suite.ended = process.lines().iter().any(|line| line.contains(" passed, "));
+        suite
+    }
+
+    /// Panics unless the suite ended, nothing failed, and at least `least` cases ran: a suite that leaves out its cases proves nothing.
+    #[track_caller]
+    pub(crate) fn assert_all(&self, least: usize) {
+        assert!(self.ended, "the suite did not end\n{}", self.printed);
+        let failures: Vec<String> = self
+            .failed
+            .iter()
+            .map(|(name, why)| format!("{name}: {}", why.chars().take(400).collect::<String>()))
+            .collect();
+        assert!(
+            failures.is_empty(),
+            "{} of {} cases failed:\n{}",
+            failures.len(),
+            failures.len() + self.ok.len(),
+            failures.join("\n")
+        );
+        assert!(
+            self.ok.len() >= least,
+            "only {} cases ran, {least} expected\n{}",
+            self.ok.len(),
+            self.printed
+        );
+        println!("{} cases", self.ok.len());
+    }
+}
