@@ -7,6 +7,7 @@
 //! | [`admin`] | the operator's port |
 //! | [`telemetry`] | logs and metrics |
 //! | [`cli`] | the program's commands |
+//! | [`route`], [`balance`] | where a call goes, and which endpoint takes it |
 //! | [`worker`] | data-plane threads, what they share and what they count |
 //! | [`listener`] | accepts calls from downstream |
 //! | [`error`], [`status`] | why there is no reply, and what a peer sees then |
@@ -14,11 +15,13 @@
 
 pub mod admin;
 pub mod app;
+pub mod balance;
 pub mod cli;
 pub mod config;
 pub mod error;
 pub mod limits;
 pub mod listener;
+pub mod route;
 pub mod status;
 pub mod tasks;
 pub mod telemetry;

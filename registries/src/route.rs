@@ -5,6 +5,68 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The most memory that a compiled pattern may take, in bytes.
+const REGEX_SIZE: usize = 1 << 20;
+
+/// A pattern that matches a text in full, as Envoy runs its `safe_regex`.
+///
+/// # Errors
+///
+/// The pattern is no regular expression, or a very large one.
+pub fn full_match(pattern: &str) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .size_limit(REGEX_SIZE)
+        .build()
+}
+
+impl VirtualHost {
+    /// A host whose calls all go to one cluster.
+    pub fn forward_all(cluster: impl Into<Arc<str>>) -> Self {
+        Self {
+            routes: vec![Arc::new(Route {
+                name: "".into(),
+                matches: RouteMatch::any(),
+                action: RouteAction::Forward(Forward::to(cluster)),
+                headers_to_add: Vec::new(),
+                headers_to_remove: Vec::new(),
+            })],
+        }
+    }
+}
+
+impl RouteMatch {
+    /// What applies to every call.
+    pub fn any() -> Self {
+        Self {
+            path: PathMatch::Prefix("/".into()),
+            case_sensitive: true,
+            headers: Vec::new(),
+            per_million: None,
+            never: false,
+        }
+    }
+}
+
+impl Forward {
+    /// All calls to one cluster, without limits of their own.
+    pub fn to(cluster: impl Into<Arc<str>>) -> Self {
+        Self {
+            clusters: vec![WeightedCluster {
+                cluster: cluster.into(),
+                weight: 1,
+                headers_to_add: Vec::new(),
+                headers_to_remove: Vec::new(),
+            }],
+            timeout: None,
+            retry: None,
+            prefix_rewrite: None,
+            host_rewrite: None,
+            hash_on: Vec::new(),
+            fault: None,
+        }
+    }
+}
+
 /// The rules of one `host:port`: routes in order, the first that matches wins.
 #[derive(Debug, Clone, Default)]
 pub struct VirtualHost {
@@ -51,7 +113,7 @@ pub enum PathMatch {
     Exact(Arc<str>),
     /// Is this, or begins with this and a slash.
     SegmentPrefix(Arc<str>),
-    /// Matches in full.
+    /// Matches in full ([`full_match`] makes it).
     Regex(regex::Regex),
 }
 

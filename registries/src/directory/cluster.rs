@@ -199,6 +199,9 @@ pub struct Outlier {
     pub max: Duration,
     /// The most of the endpoints that may be out, in percent.
     pub max_percent: u32,
+    /// Below this share of usable endpoints, in percent, all of a priority are used, ejected or not; 0 for never
+    /// (what istiod writes).
+    pub panic_percent: u32,
 }
 
 impl Default for Outlier {
@@ -211,6 +214,7 @@ impl Default for Outlier {
             base: Duration::from_secs(30),
             max: Duration::from_secs(300),
             max_percent: 10,
+            panic_percent: 0,
         }
     }
 }
