@@ -1,8 +1,34 @@
 //! The one file that knows all the others: wires, starts and drains the gateway.
+//!
+//! ```text
+//! check ─► bind every port ─► first views ─► serve ─► publish ─► ready
+//! not ready ─► withdraw ─► drain.propagation, still serving ─► close ports ─► drain.deadline ─► abort ─► sessions
+//! ```
+//!
+//! The control runtime (the caller's) runs the sources, the merge, the writers and the operator's port; the workers run
+//! the calls.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use codecs::Encoding;
+use registries::directory::Directory;
 use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Facts, Phase, Readiness};
+use crate::config::{Becomes, Config as Checked, Drain};
+use crate::listener;
+use crate::tasks::Tasks;
+use crate::telemetry;
+use crate::worker::{AccessRecord, Drained, Identity, Pool, Settings, Shard, Shared, Wire};
+
+/// Access records that may wait for the log; a full queue loses records, counted.
+const ACCESS_QUEUE: usize = 8_192;
 
 /// The section `bridge`: who this gateway is.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -23,5 +49,245 @@ impl Default for Config {
             replica: "0".to_owned(),
             workers: None,
         }
+    }
+}
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port cannot be opened.
+    #[error("listen for {what} on {address}")]
+    Bind {
+        /// Whose port it is.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A worker's thread cannot be made.
+    #[error("start the workers")]
+    Workers(#[source] std::io::Error),
+}
+
+/// The addresses of the open ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// For Dubbo2 consumers.
+    pub dubbo2: Option<SocketAddr>,
+    /// For Triple and gRPC consumers.
+    pub triple: Option<SocketAddr>,
+    /// The operator's port.
+    pub admin: SocketAddr,
+}
+
+/// A gateway that runs. Dropping it without [`Gateway::stop`] cuts every call.
+pub struct Gateway {
+    ports: Ports,
+    pool: Pool,
+    /// The accept loops and the operator's port.
+    control: Tasks,
+    directory: Arc<ArcSwap<Directory>>,
+    phase: watch::Sender<Phase>,
+    drain: Drain,
+}
+
+impl Gateway {
+    /// Binds every port, then starts. `observer` is offered every access record.
+    ///
+    /// # Errors
+    /// When a port or a thread cannot be had; then nothing is left behind. A registry that is absent is no error.
+    pub async fn start(
+        config: Checked,
+        observer: Option<mpsc::Sender<AccessRecord>>,
+    ) -> Result<Self, StartError> {
+        let bound = Bound::open(&config).await?;
+        let ports = bound.ports;
+        let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
+        let control = Tasks::new();
+        let (access, records) = mpsc::channel(ACCESS_QUEUE);
+        let wants_access = config.telemetry.access_log || observer.is_some();
+        let shared = Shared {
+            directory: directory.clone(),
+            settings: Arc::new(ArcSwap::from_pointee(settings(&config))),
+            identity: Arc::new(Identity {
+                installation: config.bridge.installation.as_str().into(),
+            }),
+            access: wants_access.then_some(access),
+        };
+        let pool = Pool::start(workers(&config.bridge), shared).map_err(StartError::Workers)?;
+        control.spawn(telemetry::write_access_log(
+            records,
+            config.telemetry.access_log,
+            observer,
+        ));
+        let (phase, seen) = watch::channel(Phase::Starting);
+        let facts = Facts {
+            directory: directory.clone(),
+            config: Arc::new(ArcSwap::from_pointee(config.effective())),
+            shards: pool.shards().into(),
+            phase: seen,
+            token: config.admin.token.clone(),
+        };
+        let stop = control.draining().clone();
+        control.spawn(async move {
+            let served =
+                axum::serve(bound.admin, admin::router(facts)).with_graceful_shutdown(stop.cancelled_owned());
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the operator's port failed");
+            }
+        });
+        for (listener, wire, becomes) in bound.listeners {
+            control.spawn(pool.accept(listener, listener::Config { wire, becomes }));
+        }
+        phase.send_replace(Phase::Serving);
+        tracing::info!(
+            dubbo2 = ports.dubbo2.map(tracing::field::display),
+            triple = ports.triple.map(tracing::field::display),
+            admin = %ports.admin,
+            "serving"
+        );
+        Ok(Self {
+            ports,
+            pool,
+            control,
+            directory,
+            phase,
+            drain: config.drain,
+        })
+    }
+
+    /// The addresses of the open ports.
+    pub fn ports(&self) -> Ports {
+        self.ports
+    }
+
+    /// What is known now.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.directory.load_full()
+    }
+
+    /// Whether consumers may be sent here.
+    pub fn readiness(&self) -> Readiness {
+        Readiness::of(*self.phase.borrow(), &self.directory.load())
+    }
+
+    /// What the workers count.
+    pub fn shards(&self) -> Vec<Arc<Shard>> {
+        self.pool.shards()
+    }
+
+    /// Ends when a worker has died: its share of the connections is gone, and the process must end with an error.
+    pub fn died(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.pool.died()
+    }
+
+    /// Drains in two stages and ends. `hurry` skips to the abort.
+    pub async fn stop(self, hurry: CancellationToken) -> Drained {
+        self.phase.send_replace(Phase::Draining);
+        let announced = self.directory.load().legacy.configured || self.directory.load().mesh.configured;
+        if announced {
+            let wait = self.drain.propagation.0;
+            tracing::info!(wait = ?wait, "draining: not ready, still serving");
+            let _ = hurry.run_until_cancelled(tokio::time::sleep(wait)).await;
+        }
+        tracing::info!(in_flight = self.pool.in_flight(), "draining: ports closed");
+        self.pool.drain(false);
+        let within = self.drain.deadline.0;
+        let idle = async {
+            // The pool itself waits for its tasks; here only the operator's impatience is looked for.
+            let mut look = tokio::time::interval(std::time::Duration::from_millis(50));
+            let end = tokio::time::Instant::now() + within;
+            while tokio::time::Instant::now() < end && self.pool.in_flight() > 0 {
+                look.tick().await;
+            }
+        };
+        let hurried = hurry.run_until_cancelled(idle).await.is_none();
+        let left = if hurried {
+            std::time::Duration::ZERO
+        } else {
+            LAST_WRITES
+        };
+        let drained = self.pool.finish(left).await;
+        self.control.abort();
+        self.control.finished().await;
+        tracing::info!(cut = drained.cut, "stopped");
+        drained
+    }
+}
+
+/// How long connections without a call in flight have to write their last answers and their goodbye.
+const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Every port, open.
+struct Bound {
+    ports: Ports,
+    admin: TcpListener,
+    listeners: Vec<(TcpListener, Wire, Option<Encoding>)>,
+}
+
+impl Bound {
+    async fn open(config: &Checked) -> Result<Self, StartError> {
+        let mut listeners = Vec::new();
+        let mut addresses = [None, None];
+        let wires = [
+            (&config.listeners.dubbo2, Wire::Dubbo2, "Dubbo2 consumers"),
+            (&config.listeners.triple, Wire::Triple, "Triple consumers"),
+        ];
+        for ((listener, wire, what), port) in wires.into_iter().zip(&mut addresses) {
+            let Some(listener) = listener else { continue };
+            let (socket, address) = bind(listener.bind.value.0, what).await?;
+            *port = Some(address);
+            listeners.push((
+                socket,
+                wire,
+                listener.becomes.as_ref().map(|becomes| encoding(becomes.value)),
+            ));
+        }
+        let (admin, address) = bind(config.admin.bind.value.0, "the operator").await?;
+        let [dubbo2, triple] = addresses;
+        Ok(Self {
+            ports: Ports {
+                dubbo2,
+                triple,
+                admin: address,
+            },
+            admin,
+            listeners,
+        })
+    }
+}
+
+async fn bind(address: SocketAddr, what: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Bind {
+        what,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn encoding(becomes: Becomes) -> Encoding {
+    match becomes {
+        Becomes::Dubbo2 => Encoding::Hessian2,
+        Becomes::Wrapper => Encoding::Wrapper,
+        Becomes::Protobuf => Encoding::Protobuf,
+    }
+}
+
+fn workers(config: &Config) -> usize {
+    config
+        .workers
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get)
+}
+
+/// The file's limits and timeouts as the workers take them.
+fn settings(config: &Checked) -> Settings {
+    Settings {
+        limits: config.limits.checked(),
+        timeouts: config.timeouts.checked(),
     }
 }

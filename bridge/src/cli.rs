@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 it failed, and says why on standard error; 2 the command line or the configuration is wrong.
 
 mod check;
+mod run;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Arguments),
     Check(check::Arguments),
 }
 
@@ -42,6 +44,7 @@ enum Output {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
     };
     match result {
@@ -85,4 +88,16 @@ fn say(text: &str) {
 
 fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+}
+
+/// The runtime of everything but the calls: two threads, so that a large merge does not stop the heartbeats.
+fn control_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    use anyhow::Context;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .context("start the control runtime")?;
+    Ok(runtime)
 }

@@ -1,6 +1,11 @@
 //! Logs, the access log and metrics.
 
+pub mod metrics;
+
+use registries::directory::Mode;
 use serde::{Deserialize, Serialize};
+
+use crate::worker::{AccessRecord, Wire};
 
 /// The section `telemetry`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -62,7 +67,10 @@ pub fn start(config: &Config) {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
     let filter: tracing_subscriber::filter::Targets = config.level.as_str().parse().unwrap_or_default();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(colours)
+        .with_writer(std::io::stderr);
     // A second start (tests run several gateways in one process) keeps the first.
     let _ = match config.format {
         Format::Text => tracing_subscriber::registry().with(filter).with(lines).try_init(),
@@ -71,4 +79,55 @@ pub fn start(config: &Config) {
             .with(lines.json())
             .try_init(),
     };
+}
+
+/// Writes access records as log lines until their senders are gone; each is also offered to `observer`.
+///
+/// Argument values are never in a record: names, addresses, sizes and times only.
+pub(crate) async fn write_access_log(
+    mut records: tokio::sync::mpsc::Receiver<AccessRecord>,
+    lines: bool,
+    observer: Option<tokio::sync::mpsc::Sender<AccessRecord>>,
+) {
+    while let Some(record) = records.recv().await {
+        if lines {
+            access_line(&record);
+        }
+        if let Some(observer) = &observer {
+            // An observer that does not keep up loses records, never the gateway its pace.
+            let _ = observer.try_send(record);
+        }
+    }
+}
+
+fn access_line(record: &AccessRecord) {
+    let micros = u64::try_from(record.took.as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(
+        target: "landbridge::access",
+        service = %record.service,
+        method = record.method,
+        from = record.from.name(),
+        to = record.to.map(Wire::name),
+        mode = record.mode.map(mode_name),
+        route = &*record.route,
+        cluster = record.cluster.as_deref(),
+        endpoint = record.endpoint.map(tracing::field::display),
+        caller = %record.caller,
+        attempts = record.attempts,
+        kind = record.outcome.name(),
+        error = record.error,
+        micros,
+        bytes_in = record.bytes_in,
+        bytes_out = record.bytes_out,
+        "call"
+    );
+}
+
+/// The word for a mode in labels, lines and tables.
+pub fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::PassThrough => "pass-through",
+        Mode::Wrapper => "wrapper",
+        Mode::Protobuf => "protobuf",
+    }
 }

@@ -3,15 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::text::{Size, Time};
+use crate::limits;
 
 /// What bounds memory and work. Each has a metric that counts when it is hit.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// The largest Dubbo2 frame or Triple message. 8 MiB is Dubbo's own `payload`: what a legacy peer would refuse anyway.
+    /// The largest Dubbo2 body or Triple message. 8 MiB is Dubbo's own `payload`: what a legacy peer would refuse anyway.
     pub message: Size,
-    /// The most bytes of HTTP/2 headers in one list. 16 KiB is twice what Java's Triple server takes.
-    pub headers: Size,
+    /// The largest HTTP/2 header list taken in. Stack traces in trailers are larger than what Java itself accepts.
+    pub headers_in: Size,
+    /// The largest header list sent: Netty gives up above 32 KiB.
+    pub headers_out: Size,
     /// Open downstream connections, all listeners together. Dubbo holds one for each consumer process.
     pub connections: u32,
     /// Open downstream connections from one address.
@@ -20,23 +23,36 @@ pub struct Limits {
     pub in_flight_per_connection: u32,
     /// Calls in flight to one endpoint, all workers together.
     pub in_flight_per_endpoint: u32,
-    /// How deep a decoded value may nest. hessian-lite's own recursion ends near 1,000.
-    pub depth: u32,
+    /// Upstream connections of one worker to one endpoint.
+    pub upstream_connections: u32,
+    /// Calls in flight on an upstream connection before another is opened.
+    pub upstream_busy: u32,
+    /// Bytes waiting to be written on one connection; above it nothing more is read from its peer.
+    pub write_buffer: Size,
+    /// Upstream streams reset per second and connection. Peers answer some hundred with GOAWAY for everybody.
+    pub resets: u32,
     /// How many bridges one call may cross before it is a loop.
     pub hops: u8,
+    /// Services and methods that one worker keeps counters for.
+    pub interned: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             message: Size(8 << 20),
-            headers: Size(16 << 10),
+            headers_in: Size(64 << 10),
+            headers_out: Size(30 << 10),
             connections: 10_000,
             connections_per_peer: 1_000,
             in_flight_per_connection: 1_024,
             in_flight_per_endpoint: 4_096,
-            depth: 128,
+            upstream_connections: 4,
+            upstream_busy: 64,
+            write_buffer: Size(1 << 20),
+            resets: 100,
             hops: 4,
+            interned: 65_536,
         }
     }
 }
@@ -45,13 +61,17 @@ impl Default for Limits {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
-    /// A call that names no time itself. 1 s is Dubbo's own default.
+    /// A call that names no time itself, and whose service has none. 1 s is Dubbo's own default.
     pub call: Time,
-    /// Making an upstream connection. 3 s is Dubbo's own default.
+    /// Making an upstream connection, where the cluster does not say. 3 s is Dubbo's own default.
     pub connect: Time,
-    /// How long an upstream connection stays open without a call.
-    pub idle: Time,
-    /// How long a downstream connection may leave a frame unfinished.
+    /// An upstream connection without a call is closed after it.
+    pub upstream_idle: Time,
+    /// A downstream connection on which nothing was read is closed after it: three of Dubbo's heartbeats.
+    pub downstream_idle: Time,
+    /// A heartbeat or PING is sent when nothing was read for it. 60 s is Dubbo's own.
+    pub heartbeat: Time,
+    /// A frame that began must be whole, and bytes to be written must move, within it.
     pub stalled: Time,
     /// How long the start waits for the registries' first view before it serves what it has.
     pub first_view: Time,
@@ -62,9 +82,48 @@ impl Default for Timeouts {
         Self {
             call: Time::secs(1),
             connect: Time::secs(3),
-            idle: Time::secs(300),
+            upstream_idle: Time::secs(300),
+            downstream_idle: Time::secs(180),
+            heartbeat: Time::secs(60),
             stalled: Time::secs(30),
             first_view: Time::secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// As the workers take them.
+    pub(crate) fn checked(&self) -> limits::Limits {
+        let bytes = |size: Size| usize::try_from(size.0).unwrap_or(usize::MAX);
+        let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        limits::Limits {
+            message: bytes(self.message),
+            headers_in: bytes(self.headers_in),
+            headers_out: bytes(self.headers_out),
+            connections: count(self.connections),
+            connections_per_peer: count(self.connections_per_peer),
+            in_flight: count(self.in_flight_per_connection),
+            in_flight_per_endpoint: self.in_flight_per_endpoint,
+            upstream_connections: count(self.upstream_connections),
+            upstream_busy: count(self.upstream_busy),
+            write_buffer: bytes(self.write_buffer),
+            resets: self.resets,
+            hops: self.hops,
+            interned: count(self.interned),
+        }
+    }
+}
+
+impl Timeouts {
+    /// As the workers take them.
+    pub(crate) fn checked(&self) -> limits::Timeouts {
+        limits::Timeouts {
+            call: self.call.0,
+            connect: self.connect.0,
+            upstream_idle: self.upstream_idle.0,
+            downstream_idle: self.downstream_idle.0,
+            heartbeat: self.heartbeat.0,
+            stalled: self.stalled.0,
         }
     }
 }
