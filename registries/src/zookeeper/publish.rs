@@ -1,0 +1,556 @@
+//! Our own marked provider nodes, made equal to a desired set (`spec/registry-zookeeper.md` 7.1, 7.6, 8.3, 8.6, 8.7).
+//!
+//! Fenced: a node is created only where none is, and deleted only after its owner was read: this session, or an earlier one of
+//! this very replica (its marks say so). Whatever anybody else wrote is left alone and reported. A replacement is created
+//! before what it replaces is deleted. Nodes are ephemeral: a crash takes them away with the session.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use codecs::provider_url::ProviderUrl;
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{debug, info, warn};
+use zookeeper_client::{Acls, SessionState};
+
+use super::config::{Config, WatchMode};
+use super::session::{self, Backoff, Session};
+use super::{Error, paths};
+use crate::publish::LegacyRecords;
+
+/// How often what we own is compared with what there is: an operator's delete is repaired then.
+const VERIFY: Duration = Duration::from_secs(30);
+/// Creates and deletes between two looks at what is desired.
+const CHUNK: usize = 64;
+/// Conflicts that are kept for show.
+const MOST_CONFLICTS: usize = 100;
+
+/// Who we are: the marks by which a node of an earlier session is known as ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The installation, `landbridge.owner`.
+    pub installation: String,
+    /// The replica, `landbridge.replica`; unique in the installation.
+    pub replica: String,
+}
+
+impl Identity {
+    fn wrote(&self, url: &ProviderUrl) -> bool {
+        url.marks()
+            .is_some_and(|marks| marks.owner == self.installation && marks.replica == self.replica)
+    }
+}
+
+/// How publishing is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PublishState {
+    /// There is a session now.
+    pub connected: bool,
+    /// Nodes desired.
+    pub desired: usize,
+    /// Nodes that are there, by this session.
+    pub owned: usize,
+    /// What is there is what is desired, conflicts apart.
+    pub settled: bool,
+    /// Paths that somebody else owns, and who; at most 100.
+    pub conflicts: BTreeMap<String, String>,
+    /// Why it is not connected or not settled.
+    pub error: Option<String>,
+}
+
+/// What a withdrawal did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// Nodes deleted.
+    pub removed: usize,
+    /// Nodes that could not be deleted; they go when the session times out.
+    pub left: usize,
+}
+
+/// The owner of our nodes in one registry.
+pub struct Publisher {
+    config: Config,
+    identity: Identity,
+    withdrawals: mpsc::Receiver<oneshot::Sender<Withdrawn>>,
+    state: watch::Sender<PublishState>,
+}
+
+/// Asks a [`Publisher`] to delete its nodes and end; for the drain.
+#[derive(Debug, Clone)]
+pub struct Withdraw(mpsc::Sender<oneshot::Sender<Withdrawn>>);
+
+impl Withdraw {
+    /// Deletes all our nodes, before their listeners close. Done when the servers have answered, or cannot be reached; the
+    /// publisher's `run` then returns.
+    pub async fn withdraw(&self) -> Withdrawn {
+        let (done, answer) = oneshot::channel();
+        if self.0.send(done).await.is_err() {
+            return Withdrawn::default();
+        }
+        answer.await.unwrap_or_default()
+    }
+}
+
+impl Publisher {
+    /// A publisher, what withdraws it, and how it is doing.
+    pub fn new(config: Config, identity: Identity) -> (Self, Withdraw, watch::Receiver<PublishState>) {
+        let (ask, withdrawals) = mpsc::channel(1);
+        let (state, states) = watch::channel(PublishState::default());
+        let publisher = Self {
+            config,
+            identity,
+            withdrawals,
+            state,
+        };
+        (publisher, Withdraw(ask), states)
+    }
+
+    /// Keeps our nodes equal to `desired` until withdrawn or dropped. Has a session of its own, with a shorter timeout than
+    /// the source's.
+    ///
+    /// What is not desired is deleted at once: hand in nothing before every source has synced.
+    pub async fn run(mut self, mut desired: watch::Receiver<Arc<LegacyRecords>>) {
+        let config = self.config.clone();
+        let mut backoff = Backoff::for_session(config.publish_session_timeout);
+        let rate = Rate::new(config.publish_rate);
+        let mut earlier = Vec::new();
+        loop {
+            let connected = tokio::select! {
+                connected = connect(&config) => connected,
+                Some(done) = self.withdrawals.recv() => return answer(done, Withdrawn::default()),
+            };
+            let error = match connected {
+                Ok((session, acls)) => {
+                    backoff.reset();
+                    let mut owner = Owner {
+                        session,
+                        acls,
+                        identity: &self.identity,
+                        root: &config.root,
+                        in_flight: config.in_flight,
+                        earlier: &earlier,
+                        rate: &rate,
+                        owned: BTreeSet::new(),
+                        swept: BTreeSet::new(),
+                        conflicts: BTreeMap::new(),
+                    };
+                    let ended = owner.own(&mut desired, &mut self.withdrawals, &self.state).await;
+                    let id = owner.session.id();
+                    match ended {
+                        End::Withdrawn(done) => {
+                            let withdrawn = owner.withdraw(config.request_timeout).await;
+                            info!(
+                                removed = withdrawn.removed,
+                                left = withdrawn.left,
+                                "withdrew from the legacy registry"
+                            );
+                            self.state.send_replace(PublishState::default());
+                            drop(owner);
+                            return answer(done, withdrawn);
+                        }
+                        End::Dropped => return,
+                        End::Lost(error) => {
+                            earlier.push(id);
+                            error
+                        }
+                    }
+                }
+                Err(error) => error,
+            };
+            warn!(
+                error = error.chain(),
+                "publishing to the legacy registry interrupted"
+            );
+            self.state.send_modify(|state| {
+                state.connected = false;
+                state.settled = false;
+                state.owned = 0;
+                state.error = Some(error.chain());
+            });
+            tokio::select! {
+                () = sleep(backoff.step()) => {}
+                Some(done) = self.withdrawals.recv() => return answer(done, Withdrawn::default()),
+            }
+        }
+    }
+}
+
+async fn connect(config: &Config) -> Result<(Session, Acls<'static>), Error> {
+    let version = match config.watch {
+        WatchMode::Auto => session::server_version(config).await,
+        WatchMode::Recursive => None,
+        WatchMode::OneShot => Some((3, 4)),
+    };
+    let session = Session::connect(config, config.publish_session_timeout, version).await?;
+    let acls = session::acls(&session, config).await?;
+    Ok((session, acls))
+}
+
+fn answer(done: oneshot::Sender<Withdrawn>, withdrawn: Withdrawn) {
+    // Who asked may have gone.
+    let _ = done.send(withdrawn);
+}
+
+/// Why an owner ends.
+enum End {
+    Withdrawn(oneshot::Sender<Withdrawn>),
+    /// Nobody hands in what is desired any more.
+    Dropped,
+    Lost(Error),
+}
+
+/// What one session owns.
+struct Owner<'a> {
+    session: Session,
+    acls: Acls<'static>,
+    identity: &'a Identity,
+    root: &'a str,
+    in_flight: usize,
+    /// Sessions of this process before this one.
+    earlier: &'a [i64],
+    rate: &'a Rate,
+    owned: BTreeSet<String>,
+    /// Directories that were searched for nodes of our predecessors.
+    swept: BTreeSet<String>,
+    conflicts: BTreeMap<String, String>,
+}
+
+/// What became of one create.
+enum Created {
+    Ours,
+    Conflict(String),
+}
+
+impl Owner<'_> {
+    async fn own(
+        &mut self,
+        desired: &mut watch::Receiver<Arc<LegacyRecords>>,
+        withdrawals: &mut mpsc::Receiver<oneshot::Sender<Withdrawn>>,
+        state: &watch::Sender<PublishState>,
+    ) -> End {
+        let mut states = self.session.states();
+        let mut verify_at = Instant::now() + VERIFY;
+        let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+        loop {
+            if let Ok(done) = withdrawals.try_recv() {
+                return End::Withdrawn(done);
+            }
+            if self.session.is_over() {
+                return End::Lost(Error::Over(states.state()));
+            }
+            let wanted = desired.borrow_and_update().clone();
+            let result = self.step(&wanted).await;
+            let more = matches!(result, Ok(true));
+            let error = result.err();
+            state.send_replace(PublishState {
+                connected: self.session.is_connected(),
+                desired: wanted.providers.len(),
+                owned: self.owned.len(),
+                settled: error.is_none() && !more,
+                conflicts: self.conflicts.clone(),
+                error: error.as_ref().map(Error::chain),
+            });
+            if more {
+                continue;
+            }
+            let mut wake_at = verify_at;
+            if let Some(error) = error {
+                debug!(error = error.chain(), "a step of publishing failed");
+                wake_at = wake_at.min(Instant::now() + retry.step());
+            } else {
+                retry.reset();
+            }
+            let verify = tokio::select! {
+                changed = desired.changed() => match changed {
+                    Ok(()) => false,
+                    Err(_) => return End::Dropped,
+                },
+                now = states.changed() => match now {
+                    SessionState::SyncConnected => true,
+                    SessionState::Disconnected | SessionState::ConnectedReadOnly => {
+                        state.send_modify(|state| {
+                            state.connected = false;
+                            state.error = Some("disconnected".to_owned());
+                        });
+                        false
+                    }
+                    over => return End::Lost(Error::Over(over)),
+                },
+                Some(done) = withdrawals.recv() => return End::Withdrawn(done),
+                () = sleep_until(wake_at) => wake_at == verify_at,
+            };
+            if verify {
+                verify_at = Instant::now() + VERIFY;
+                if let Err(error) = self.verify().await {
+                    debug!(error = error.chain(), "comparing our nodes failed");
+                    verify_at = Instant::now() + retry.step();
+                }
+            }
+        }
+    }
+
+    /// Reads what this session owns, and forgets conflicts, so that both are looked at again.
+    async fn verify(&mut self) -> Result<(), Error> {
+        self.conflicts.clear();
+        match self.session.own_nodes(self.root).await {
+            Ok(nodes) => {
+                let below = format!("{}/", self.root);
+                self.owned = nodes
+                    .into_iter()
+                    .filter(|path| path.starts_with(&below))
+                    .collect();
+            }
+            // Servers before 3.5.3 do not know the question.
+            Err(error) if error.is(&zookeeper_client::Error::Unimplemented) => {
+                for path in self.owned.clone() {
+                    if !self.is_ours(&path).await? {
+                        self.owned.remove(&path);
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn is_ours(&self, path: &str) -> Result<bool, Error> {
+        Ok(self
+            .session
+            .stat(path)
+            .await?
+            .is_some_and(|stat| stat.ephemeral_owner == self.session.id()))
+    }
+
+    /// One bounded step towards what is desired; `true` where there is more to do.
+    async fn step(&mut self, desired: &LegacyRecords) -> Result<bool, Error> {
+        self.conflicts
+            .retain(|path, _| desired.providers.contains_key(path));
+        let missing: Vec<(&String, &ProviderUrl)> = desired
+            .providers
+            .iter()
+            .filter(|(path, _)| !self.owned.contains(*path) && !self.conflicts.contains_key(*path))
+            .take(CHUNK)
+            .collect();
+        if !missing.is_empty() {
+            let more = missing.len() == CHUNK;
+            self.create_all(&missing).await?;
+            self.sweep(desired, &missing).await?;
+            // What they replace is deleted in the next step, when all of them are there.
+            let replaced = self
+                .owned
+                .iter()
+                .any(|path| !desired.providers.contains_key(path));
+            return Ok(more || replaced);
+        }
+        let excess: Vec<String> = self
+            .owned
+            .iter()
+            .filter(|path| !desired.providers.contains_key(*path))
+            .take(CHUNK)
+            .cloned()
+            .collect();
+        let deletes =
+            stream::iter(&excess).map(|path| self.delete_own(path).map(move |result| (path, result)));
+        let results: Vec<_> = deletes.buffer_unordered(self.in_flight).collect().await;
+        let mut failed = Ok(());
+        for (path, result) in results {
+            match result {
+                Ok(()) => _ = self.owned.remove(path),
+                Err(error) => failed = Err(error),
+            }
+        }
+        failed.map(|()| excess.len() == CHUNK)
+    }
+
+    async fn create_all(&mut self, missing: &[(&String, &ProviderUrl)]) -> Result<(), Error> {
+        let creates = stream::iter(missing)
+            .map(|(path, url)| self.create(path, url).map(move |result| (*path, result)));
+        let results: Vec<_> = creates.buffer_unordered(self.in_flight).collect().await;
+        let mut failed = Ok(());
+        for (path, result) in results {
+            match result {
+                Ok(Created::Ours) => _ = self.owned.insert(path.clone()),
+                Ok(Created::Conflict(why)) => {
+                    warn!(path, why, "a provider node of ours belongs to somebody else");
+                    if self.conflicts.len() < MOST_CONFLICTS {
+                        self.conflicts.insert(path.clone(), why);
+                    }
+                }
+                Err(error) => failed = Err(error),
+            }
+        }
+        failed
+    }
+
+    /// Creates one node, unless somebody else has it.
+    async fn create(&self, path: &str, url: &ProviderUrl) -> Result<Created, Error> {
+        let Some((directory, _)) = paths::split(path) else {
+            return Ok(Created::Conflict("not the path of a provider node".to_owned()));
+        };
+        if !self.identity.wrote(url) {
+            return Ok(Created::Conflict(
+                "does not carry the marks of this replica".to_owned(),
+            ));
+        }
+        // The node may appear or vanish between two requests; an owner that keeps changing is left for the next look.
+        for _ in 0..4 {
+            self.rate.wait().await;
+            match self.session.create_ephemeral(path, self.acls).await {
+                Ok(()) => return Ok(Created::Ours),
+                Err(error) if error.is(&zookeeper_client::Error::NoNode) => {
+                    self.session.make_directory(directory, self.acls).await?;
+                }
+                Err(error) if error.is(&zookeeper_client::Error::NodeExists) => {
+                    let Some(stat) = self.session.stat(path).await? else {
+                        continue;
+                    };
+                    match stat.ephemeral_owner {
+                        0 => return Ok(Created::Conflict("a persistent node".to_owned())),
+                        owner if owner == self.session.id() => return Ok(Created::Ours),
+                        // Its marks are ours: an earlier session of this process or of the one before it.
+                        owner => {
+                            info!(
+                                path,
+                                owner,
+                                known = self.earlier.contains(&owner),
+                                "taking over a node of ours"
+                            );
+                            self.session.delete(path, stat.version).await?;
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Created::Conflict(
+            "another process with our marks takes it again and again".to_owned(),
+        ))
+    }
+
+    /// Deletes what a predecessor with our marks left beside the nodes just created.
+    async fn sweep(
+        &mut self,
+        desired: &LegacyRecords,
+        created: &[(&String, &ProviderUrl)],
+    ) -> Result<(), Error> {
+        for (path, _) in created {
+            let Some((directory, _)) = paths::split(path) else {
+                continue;
+            };
+            if self.swept.contains(directory) {
+                continue;
+            }
+            for name in self.session.children(directory).await?.unwrap_or_default() {
+                let path = format!("{directory}/{name}");
+                let ours = ProviderUrl::from_znode(&name).is_ok_and(|url| self.identity.wrote(&url));
+                if !ours || desired.providers.contains_key(&path) || self.owned.contains(&path) {
+                    continue;
+                }
+                match self.session.stat(&path).await? {
+                    Some(stat) if stat.ephemeral_owner == self.session.id() => _ = self.owned.insert(path),
+                    Some(stat) if stat.ephemeral_owner != 0 => {
+                        info!(
+                            path,
+                            owner = stat.ephemeral_owner,
+                            "deleting a node of our predecessor"
+                        );
+                        self.session.delete(&path, stat.version).await?;
+                    }
+                    _ => {}
+                }
+            }
+            self.swept.insert(directory.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Deletes a node, if this session still owns it.
+    async fn delete_own(&self, path: &str) -> Result<(), Error> {
+        self.rate.wait().await;
+        self.delete_now(path).await
+    }
+
+    async fn delete_now(&self, path: &str) -> Result<(), Error> {
+        if let Some(stat) = self.session.stat(path).await? {
+            if stat.ephemeral_owner == self.session.id() {
+                self.session.delete(path, stat.version).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes all, as fast as the servers take it; gives up when they cannot be reached.
+    async fn withdraw(&mut self, most: Duration) -> Withdrawn {
+        if let Ok(nodes) = self.session.own_nodes(self.root).await {
+            self.owned.extend(nodes);
+        }
+        let mut removed = 0;
+        let deletes = stream::iter(self.owned.clone()).map(|path| {
+            let session = &self;
+            async move { session.delete_now(&path).await.is_ok() }
+        });
+        let mut deletes = deletes.buffer_unordered(self.in_flight).boxed_local();
+        let all = async {
+            while let Some(done) = deletes.next().await {
+                removed += usize::from(done);
+            }
+        };
+        // Time passes for the whole only while nothing is answered: each request has its own limit.
+        let _ = timeout(most * 3, all).await;
+        drop(deletes);
+        Withdrawn {
+            removed,
+            left: self.owned.len() - removed,
+        }
+    }
+}
+
+/// At most so many turns a second, and as many at once after a pause.
+struct Rate {
+    turn: Duration,
+    burst: Duration,
+    /// When the turns given so far will have been worked off.
+    booked: Mutex<Instant>,
+}
+
+impl Rate {
+    fn new(per_second: u32) -> Self {
+        Self {
+            turn: Duration::from_secs(1) / per_second.max(1),
+            burst: Duration::from_secs(1),
+            booked: Mutex::new(Instant::now()),
+        }
+    }
+
+    async fn wait(&self) {
+        sleep_until(self.book(Instant::now())).await;
+    }
+
+    /// When the turn asked for now comes.
+    fn book(&self, now: Instant) -> Instant {
+        let mut booked = self.booked.lock().unwrap_or_else(PoisonError::into_inner);
+        *booked = (*booked).max(now) + self.turn;
+        booked.checked_sub(self.burst).unwrap_or(now).max(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_a_burst_and_then_turns() {
+        let rate = Rate::new(10);
+        let start = Instant::now();
+        let turns: Vec<_> = (0..20)
+            .map(|_| rate.book(start).duration_since(start).as_millis())
+            .collect();
+        assert_eq!(turns[..10], [0; 10]);
+        assert_eq!(turns[10..13], [100, 200, 300]);
+        // After a pause there is a burst again.
+        let later = start + Duration::from_secs(60);
+        assert_eq!(rate.book(later), later);
+    }
+}
