@@ -281,13 +281,19 @@ impl Directory {
     /// The service that a call asks for: by its key, else by name (a protobuf service name, or a Java interface with a
     /// single group and version when the caller gave none), else what takes all calls of the caller's island.
     pub fn find(&self, caller: Island, key: &ServiceKey) -> Option<&Arc<Service>> {
-        self.service(key).or_else(|| self.find_named(key)).or_else(|| {
-            let side = match caller {
-                Island::Legacy => self.catch_all.legacy.as_ref()?,
-                Island::Mesh => self.catch_all.mesh.as_ref()?,
-            };
-            Some(side.service(key.interface(), key.group(), key.version()))
-        })
+        let known = self.service(key).or_else(|| self.find_named(key));
+        let catch_all = match caller {
+            Island::Legacy => self.catch_all.legacy.as_ref(),
+            Island::Mesh => self.catch_all.mesh.as_ref(),
+        };
+        // A service that only the binding file knows is nowhere: its binding is in the catch-all's list, too.
+        match (known, catch_all) {
+            (Some(service), Some(side)) if service.legacy.is_none() && service.mesh.is_none() => {
+                Some(side.service(key.interface(), key.group(), key.version()))
+            }
+            (None, Some(side)) => Some(side.service(key.interface(), key.group(), key.version())),
+            (known, _) => known,
+        }
     }
 
     /// By name: the key of equal group and version; else, when the caller named neither, the only one there is.
