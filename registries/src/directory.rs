@@ -140,6 +140,8 @@ pub struct Service {
     pub mesh: Option<MeshSide>,
     /// Its methods' protobuf bindings, if it has any.
     pub binding: Option<Arc<codecs::protobuf::binding::ServiceBinding>>,
+    /// The Java methods that the binding file names.
+    pub methods: Vec<Arc<str>>,
     /// A mode pinned by the binding file for all methods.
     pub pinned: Option<Mode>,
     /// What an operator should know: conflicts and refusals met while merging, in words.
@@ -219,6 +221,7 @@ impl Service {
             legacy: None,
             mesh: None,
             binding: None,
+            methods: Vec::new(),
             pinned: None,
             notes: Vec::new(),
         }

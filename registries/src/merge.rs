@@ -37,6 +37,8 @@ pub struct Bound {
     pub binding: Option<Arc<ServiceBinding>>,
     /// Other names by which a Triple or gRPC caller may ask: the protobuf service name.
     pub names: Vec<Arc<str>>,
+    /// The Java methods that the file names.
+    pub methods: Vec<Arc<str>>,
     /// Its host in the mesh, if the file says.
     pub host: Option<Arc<str>>,
     /// Its port in the mesh, if the file says.
@@ -271,6 +273,10 @@ impl Merger {
             legacy,
             mesh,
             binding: bound.as_ref().and_then(|bound| bound.binding.clone()),
+            methods: bound
+                .as_ref()
+                .map(|bound| bound.methods.clone())
+                .unwrap_or_default(),
             pinned: bound.as_ref().and_then(|bound| bound.pinned),
             notes,
         })

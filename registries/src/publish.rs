@@ -3,7 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use codecs::ServiceKey;
 use codecs::provider_url::ProviderUrl;
+
+use crate::directory::{Directory, Island, Service, Stage};
+use crate::istiod::{names, records};
+use crate::zookeeper::paths;
+
+mod direct;
+mod hold;
+mod provider;
+
+pub use hold::{Hold, Operation, difference};
 
 /// Who we are, and where the callers of each island reach us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +39,8 @@ pub struct Identity {
 pub struct Policy {
     /// The shape of the announcements.
     pub shape: Shape,
+    /// The root of the legacy registry, `/dubbo`.
+    pub legacy_root: String,
     /// The suffix of the host names in the mesh (`spec/istio-xds.md` 2.7).
     pub host_suffix: String,
     /// The port that mesh callers use, the same for all services.
@@ -161,3 +174,114 @@ pub enum Held {
     #[error("announcements are held: the {0} registry has not synced yet")]
     Unsynced(&'static str),
 }
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            shape: Shape::default(),
+            legacy_root: "/dubbo".into(),
+            host_suffix: "dubbo".into(),
+            mesh_port: 50051,
+            export_to: Vec::new(),
+            subject_alt_names: Vec::new(),
+            application: "landbridge".into(),
+            weight: 100,
+            // Dubbo's own default (`spec/registry-zookeeper.md` 3).
+            timeout: std::time::Duration::from_millis(1000),
+        }
+    }
+}
+
+/// Everything that we must own by the facts of a Directory.
+///
+/// A service in stage `bridge` is announced in an island where it has no native and to which the other island's natives
+/// are to be brought; with `standby`, beside natives, too. Stage `observe` announces nothing. Equal facts give equal
+/// records, whatever the order in which they came.
+///
+/// # Errors
+///
+/// [`Held`] as long as a configured source has not been complete once: no record may be derived from half a view.
+pub fn desired(directory: &Directory, policy: &Policy, identity: &Identity) -> Result<Records, Held> {
+    for island in [Island::Legacy, Island::Mesh] {
+        let source = directory.source(island);
+        if source.configured && !source.synced {
+            return Err(Held::Unsynced(island.as_str()));
+        }
+    }
+    let mut records = Records::default();
+    // Every known key takes part, announced or not: a name must not depend on what is announced.
+    let hosts = names::hosts(directory.services.iter().map(|(key, _)| key), &policy.host_suffix);
+    for (_, service) in directory.services.iter() {
+        if wants(service, Island::Legacy) {
+            for url in legacy_urls(service, policy, identity) {
+                let path = paths::provider(&policy.legacy_root, service.key.interface(), &url);
+                records.legacy.providers.insert(path, url);
+            }
+        }
+        if let Some(host) = hosts.get(&service.key).filter(|_| wants(service, Island::Mesh)) {
+            records
+                .mesh
+                .services
+                .extend(mesh_entry(service, host, policy, identity));
+        }
+    }
+    if let (Shape::ViaBridge, Some(address), false) =
+        (policy.shape, identity.mesh, records.mesh.services.is_empty())
+    {
+        let (name, entry) = records::workload_entry(identity, address, "", policy);
+        records.mesh.workloads.insert(name, entry);
+    }
+    Ok(records)
+}
+
+/// Whether a service is to be announced in an island: the other one has natives to bring there, and it has none itself.
+fn wants(service: &Service, island: Island) -> bool {
+    let has_own = match island {
+        // A disabled native is one: an operator switched it off, and not so that we take its place.
+        Island::Legacy => service.legacy.is_some(),
+        Island::Mesh => service.has_native(Island::Mesh),
+    };
+    service.stage == Stage::Bridge && service.has_native(island.other()) && (!has_own || service.standby)
+}
+
+fn legacy_urls(service: &Service, policy: &Policy, identity: &Identity) -> Vec<ProviderUrl> {
+    match policy.shape {
+        Shape::ViaBridge => identity
+            .legacy
+            .and_then(|address| provider::url(service, "dubbo", address, policy, identity))
+            .into_iter()
+            .collect(),
+        Shape::Direct => direct::mesh_addresses(service)
+            .into_iter()
+            .filter_map(|address| provider::url(service, "tri", address, policy, identity))
+            .collect(),
+    }
+}
+
+fn mesh_entry(
+    service: &Service,
+    host: &str,
+    policy: &Policy,
+    identity: &Identity,
+) -> Option<(String, ServiceEntry)> {
+    // Never two entries for one host: istiod would join their endpoints and take the settings of either.
+    let natives = service.mesh.as_ref().filter(|side| side.has_endpoint());
+    if natives.is_some_and(|side| &*side.host == host) {
+        return None;
+    }
+    match policy.shape {
+        Shape::ViaBridge => {
+            identity.mesh?;
+            Some(records::service_entry(&service.key, host, identity, policy))
+        }
+        Shape::Direct => direct::service_entry(service, host, policy, identity),
+    }
+}
+
+/// The key in words for a record that cannot be written.
+fn unwritable(key: &ServiceKey, error: &dyn std::error::Error) {
+    tracing::warn!(service = %key, error = %error, "a provider url cannot be written");
+}
+
+#[cfg(test)]
+mod tests;
