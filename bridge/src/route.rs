@@ -73,6 +73,8 @@ pub enum Why {
     Own,
     /// The caller's own island has no usable native.
     OtherForLackOfOwn,
+    /// The listener says what all its calls become.
+    Listener,
 }
 
 /// Why a call goes nowhere.
@@ -176,7 +178,7 @@ pub fn decide(
     let order = [(caller, Why::Own), (caller.other(), Why::OtherForLackOfOwn)];
     for (island, why) in order {
         if is_usable(service, island, now) {
-            return enter(service, island, why, request, rng);
+            return decide_in(service, island, why, request, rng);
         }
     }
     // Nobody is there: the rules of the mesh may still answer by themselves, or say what is wrong.
@@ -188,7 +190,7 @@ pub fn decide(
         let text = format!("no provider of {} in either island", service.key);
         return Err(NotRouted::unavailable(Reason::NR, text));
     };
-    let delay = enter(service, island, Why::Own, request, rng)?.delay;
+    let delay = decide_in(service, island, Why::Own, request, rng)?.delay;
     let text = format!(
         "no usable endpoint of {} in the {} island",
         service.key,
@@ -224,14 +226,22 @@ fn is_usable(service: &Service, island: Island, now: Now) -> bool {
     }
 }
 
-fn enter(
+/// Where a call goes in an island that was chosen otherwise (a translator's listener says what its calls become).
+///
+/// # Errors
+///
+/// The service has nothing there, or the rules of the mesh say so.
+pub fn decide_in(
     service: &Service,
     island: Island,
     why: Why,
     request: &impl Request,
     rng: &mut fastrand::Rng,
 ) -> Result<Decision, NotRouted> {
-    let missing = || NotRouted::unavailable(Reason::NR, "no route");
+    let missing = || {
+        let text = format!("no provider of {} in the {} island", service.key, island.as_str());
+        NotRouted::unavailable(Reason::NR, text)
+    };
     match island {
         Island::Legacy => {
             let side = service.legacy.as_ref().ok_or_else(missing)?;

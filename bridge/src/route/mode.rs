@@ -18,6 +18,8 @@ pub struct Choice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
+    /// The listener says what all its calls become.
+    Listener,
     /// The binding file pins it.
     Pinned,
     /// The registry tells what the endpoint takes.
@@ -30,10 +32,19 @@ pub enum Reason {
     Default,
 }
 
-/// How the payload of a call in the encoding `from` crosses to an endpoint; `bound` says that the method has a protobuf
-/// binding.
-pub fn choose(service: &Service, endpoint: &Endpoint, from: Encoding, bound: bool) -> Choice {
+/// How the payload of a call in the encoding `from` crosses to an endpoint. `bound` says that the method has a protobuf
+/// binding, `becomes` what the call's listener makes of all its calls (a translator).
+pub fn choose(
+    service: &Service,
+    endpoint: &Endpoint,
+    from: Encoding,
+    bound: bool,
+    becomes: Option<Encoding>,
+) -> Choice {
     let (encoding, reason) = match endpoint.protocol {
+        Protocol::Triple { .. } if matches!(becomes, Some(Encoding::Wrapper | Encoding::Protobuf)) => {
+            (becomes.unwrap_or(from), Reason::Listener)
+        }
         Protocol::Dubbo2 { serialization: 2 } => (Encoding::Hessian2, Reason::Registry),
         Protocol::Dubbo2 { serialization } => match from {
             // Every provider reads Hessian 2 beside what it prefers (`spec/dubbo2-hessian2.md` 5).
