@@ -14,9 +14,10 @@ const REGEX_SIZE: usize = 1 << 20;
 ///
 /// The pattern is no regular expression, or a very large one.
 pub fn full_match(pattern: &str) -> Result<regex::Regex, regex::Error> {
-    regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .size_limit(REGEX_SIZE)
-        .build()
+    let build = |pattern: &str| regex::RegexBuilder::new(pattern).size_limit(REGEX_SIZE).build();
+    // By itself first: `a)|(b` would close the group below.
+    build(pattern)?;
+    build(&format!(r"\A(?:{pattern})\z"))
 }
 
 impl VirtualHost {

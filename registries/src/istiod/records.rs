@@ -126,6 +126,7 @@ mod tests {
     fn says_the_same_of_a_service_on_every_replica() {
         let policy = Policy {
             shape: Shape::ViaBridge,
+            legacy_root: "/dubbo".into(),
             host_suffix: "dubbo".into(),
             mesh_port: 50051,
             export_to: vec!["*".into()],
