@@ -8,13 +8,19 @@
 //! The control runtime (the caller's) runs the sources, the merge, the writers and the operator's port; the workers run
 //! the calls.
 
+mod catch_all;
+mod facts;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use codecs::Encoding;
-use registries::directory::Directory;
+use registries::directory::{Directory, Island};
+use registries::istiod::AdsClient;
+use registries::merge::Options;
+use registries::zookeeper;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -65,6 +71,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file says what a registry refuses.
+    #[error("use the configuration")]
+    Config(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A worker's thread cannot be made.
     #[error("start the workers")]
     Workers(#[source] std::io::Error),
@@ -105,6 +114,7 @@ impl Gateway {
         let ports = bound.ports;
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let control = Tasks::new();
+        let mut sources = Sources::start(&config, &control, directory.clone())?;
         let (access, records) = mpsc::channel(ACCESS_QUEUE);
         let wants_access = config.telemetry.access_log || observer.is_some();
         let shared = Shared {
@@ -140,6 +150,7 @@ impl Gateway {
         for (listener, wire, becomes) in bound.listeners {
             control.spawn(pool.accept(listener, listener::Config { wire, becomes }));
         }
+        sources.first(config.timeouts.first_view.0).await;
         phase.send_replace(Phase::Serving);
         tracing::info!(
             dubbo2 = ports.dubbo2.map(tracing::field::display),
@@ -213,6 +224,107 @@ impl Gateway {
         self.control.finished().await;
         tracing::info!(cut = drained.cut, "stopped");
         drained
+    }
+}
+
+/// What keeps the Directory current.
+struct Sources {
+    changed: watch::Receiver<Arc<Directory>>,
+    /// The file names upstreams for unknown services: their addresses belong to the first view.
+    takes_all: bool,
+}
+
+impl Sources {
+    /// Runs the sources and the merge.
+    fn start(
+        config: &Checked,
+        control: &Tasks,
+        directory: Arc<ArcSwap<Directory>>,
+    ) -> Result<Self, StartError> {
+        let rules = Arc::new(facts::Rules {
+            bindings: Default::default(),
+            stages: config
+                .migration
+                .checked()
+                .map_err(|error| StartError::Config(error.into()))?,
+        });
+        let (legacy_view, legacy) = watch::channel(facts::unheard_legacy(config.legacy.is_some()));
+        if let Some(section) = &config.legacy {
+            let registry = section
+                .checked()
+                .map_err(|error| StartError::Config(error.into()))?;
+            control.spawn(zookeeper::Source::new(registry).run(legacy_view));
+        }
+        let mut options = Options {
+            connect_timeout: config.timeouts.connect.0,
+            ..Options::default()
+        };
+        let (mesh_view, mesh) = watch::channel(facts::unheard_mesh(config.mesh.is_some()));
+        if let Some(section) = &config.mesh {
+            let istiod = section.checked(&config.bridge.replica);
+            options.mesh_port = section.istiod.value.service_port;
+            if let Some(suffix) = istiod.suffixes.first() {
+                options.host_suffix = suffix.as_str().into();
+            }
+            let wanted = Arc::new(facts::wanted(&rules.bindings, options.mesh_port));
+            let (asked, wanted) = watch::channel(wanted);
+            control.spawn(async move {
+                // The same for new hosts.
+                let _asked = asked;
+                AdsClient::new(istiod).run(wanted, mesh_view).await;
+            });
+        }
+        let (resolved, catch_all) = watch::channel(Arc::default());
+        if catch_all::entry(config).is_some() {
+            control.spawn(catch_all::follow(config.clone(), rules.clone(), resolved));
+        }
+        let (changes, mut changed) = watch::channel(directory.load_full());
+        changed.mark_unchanged();
+        let (told, rules) = watch::channel(rules);
+        let inputs = facts::Inputs {
+            legacy,
+            mesh,
+            rules,
+            catch_all,
+        };
+        control.spawn(async move {
+            // A reload will send new rules through it.
+            let _told = told;
+            facts::merge(inputs, options, directory, changes).await;
+        });
+        Ok(Self {
+            changed,
+            takes_all: catch_all::entry(config).is_some(),
+        })
+    }
+
+    /// Waits until every source was complete once, at most `within`; says in the log what is missing then.
+    async fn first(&mut self, within: std::time::Duration) {
+        let complete = |directory: &Arc<Directory>| {
+            let heard = |island| {
+                let source = directory.source(island);
+                !source.configured || source.synced
+            };
+            let resolved = !self.takes_all || directory.catch_all.legacy.is_some();
+            directory.generation > 0 && resolved && heard(Island::Legacy) && heard(Island::Mesh)
+        };
+        if tokio::time::timeout(within, self.changed.wait_for(complete))
+            .await
+            .is_err()
+        {
+            let directory = self.changed.borrow();
+            for island in [Island::Legacy, Island::Mesh] {
+                let source = directory.source(island);
+                if source.configured && !source.synced {
+                    let error = source.error.as_deref().unwrap_or("no answer yet");
+                    tracing::warn!(
+                        island = island.as_str(),
+                        error,
+                        "serving without a registry; still trying"
+                    );
+                }
+            }
+        }
     }
 }
 

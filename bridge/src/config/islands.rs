@@ -1,7 +1,11 @@
 //! The sections `legacy` and `mesh`: where the two registries are and who we are there.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use registries::istiod::{self, names};
+use registries::zookeeper;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::{Location, Spanned};
 
@@ -27,6 +31,29 @@ impl Legacy {
         "legacy".to_owned()
     }
 
+    /// As the registry's source and publisher take it.
+    ///
+    /// # Errors
+    /// When it refuses what the file says.
+    pub(crate) fn checked(&self) -> Result<zookeeper::Config, zookeeper::config::ConfigError> {
+        let section = &self.zookeeper.value;
+        let servers: Vec<String> = section.servers.iter().map(ToString::to_string).collect();
+        let mut config = zookeeper::Config::new(&servers.join(","))?;
+        config.root.clone_from(&section.root.value);
+        config.session_timeout = section.session_timeout.0;
+        config.publish_session_timeout = section.publish_session_timeout.0;
+        config.interfaces =
+            zookeeper::Interfaces::new(&section.interfaces.include, &section.interfaces.exclude)?;
+        config.watch = section.watch;
+        if let (Some(user), Some(password)) = (&section.user, &section.password) {
+            config.auth = Some(zookeeper::Credentials {
+                user: user.clone(),
+                password: zookeeper::Secret::new(password.reveal()),
+            });
+        }
+        Ok(config)
+    }
+
     pub(super) fn check(&self, source: &Source, problems: &mut Vec<Problem>) {
         let zookeeper = &self.zookeeper;
         if zookeeper.value.servers.is_empty() {
@@ -39,6 +66,21 @@ impl Legacy {
         }
         if zookeeper.value.user.is_some() != zookeeper.value.password.is_some() {
             problems.push(source.problem(zookeeper.referenced, "`user` and `password` go together"));
+        }
+        let sessions = [
+            &zookeeper.value.session_timeout,
+            &zookeeper.value.publish_session_timeout,
+        ];
+        if sessions.iter().any(|session| session.0 < Duration::from_secs(1)) {
+            problems.push(source.problem(
+                zookeeper.referenced,
+                "a session shorter than 1s is lost at every pause",
+            ));
+        }
+        if problems.is_empty()
+            && let Err(error) = self.checked()
+        {
+            problems.push(source.problem(zookeeper.referenced, error.to_string()));
         }
     }
 }
@@ -57,6 +99,15 @@ pub struct ZooKeeper {
     /// then; shorter makes a short pause of ours lose every registration.
     #[serde(default = "ZooKeeper::default_session")]
     pub session_timeout: Time,
+    /// The same for the session that holds our announcements. It is shorter: after a crash they must go soon.
+    #[serde(default = "ZooKeeper::default_publish_session")]
+    pub publish_session_timeout: Time,
+    /// Which interfaces are read.
+    #[serde(default)]
+    pub interfaces: Interfaces,
+    /// How changes are noticed: `auto`, `recursive` (servers of 3.6 and later) or `one-shot`.
+    #[serde(default)]
+    pub watch: zookeeper::WatchMode,
     /// A user of the `digest` scheme.
     #[serde(default)]
     pub user: Option<String>,
@@ -73,6 +124,20 @@ impl ZooKeeper {
     fn default_session() -> Time {
         Time::secs(30)
     }
+
+    fn default_publish_session() -> Time {
+        Time::secs(15)
+    }
+}
+
+/// Which interfaces are read, by globs with `*` and `?`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Interfaces {
+    /// Those that match one of these; none is all.
+    pub include: Vec<String>,
+    /// And none of these.
+    pub exclude: Vec<String>,
 }
 
 /// A mesh: Triple and gRPC services under one istiod.
@@ -83,7 +148,7 @@ pub struct Mesh {
     #[serde(default = "Mesh::default_name")]
     pub name: String,
     /// Its control plane.
-    pub istiod: Istiod,
+    pub istiod: Spanned<Istiod>,
     /// How the gateway announces legacy services there; absent for not at all.
     #[serde(default)]
     pub publish: Option<Spanned<MeshPublish>>,
@@ -94,11 +159,49 @@ impl Mesh {
         "mesh".to_owned()
     }
 
+    /// As the mesh's source and registrar take it. `replica` names this gateway to istiod.
+    pub(crate) fn checked(&self, replica: &str) -> istiod::Config {
+        let section = &self.istiod.value;
+        istiod::Config {
+            address: section.address.to_string(),
+            node: istiod::Node {
+                name: replica.to_owned(),
+                namespace: section.namespace.clone(),
+                address: section.node_address,
+                cluster: section.cluster_id.clone(),
+                domain: section.domain.clone(),
+                labels: [("app".to_owned(), "landbridge".to_owned())].into(),
+                locality: section.locality.clone(),
+                metadata: Default::default(),
+            },
+            suffixes: section.suffixes.clone(),
+            // istiod in the same cluster answers in milliseconds; five seconds cover a lost SYN or two.
+            connect_timeout: Duration::from_secs(5),
+            // A CDS answer of 10,000 hosts was seen at 12.2 MB.
+            max_message: 200 << 20,
+            publish: self.publish.as_ref().and_then(|publish| publish.value.checked()),
+        }
+    }
+
     pub(super) fn check(&self, source: &Source, problems: &mut Vec<Problem>) {
+        let istiod = &self.istiod;
+        let labels = [&istiod.value.namespace];
+        if let Some(label) = labels.into_iter().find(|label| !names::is_label(label)) {
+            problems.push(source.problem(istiod.referenced, format!("{label:?} is no DNS label")));
+        }
+        let hosts = istiod.value.suffixes.iter().chain([&istiod.value.domain]);
+        if let Some(host) = hosts.into_iter().find(|host| !names::is_host(host)) {
+            problems.push(source.problem(istiod.referenced, format!("{host:?} is no lower-case DNS name")));
+        }
         let Some(publish) = &self.publish else { return };
+        if publish.value.namespace == istiod.value.namespace {
+            let message = format!("publishing into our own namespace {:?}", publish.value.namespace);
+            let hint = "istiod would take the gateway for an instance of what it publishes: name another one";
+            problems.push(source.problem(publish.referenced, message).hint(hint));
+        }
         let missing = match publish.value.via {
             PublishVia::Mcp if publish.value.mcp_bind.is_none() => "mcp_bind",
-            PublishVia::File if publish.value.file.is_none() => "file",
+            PublishVia::File if publish.value.folder.is_none() => "folder",
             _ => return,
         };
         let message = format!(
@@ -124,6 +227,18 @@ pub struct Istiod {
     /// The end of every host name of the cluster.
     #[serde(default = "Istiod::default_domain")]
     pub domain: String,
+    /// The last labels of derived host names; hosts below them are looked at without being asked for.
+    #[serde(default = "Istiod::default_suffixes")]
+    pub suffixes: Vec<String>,
+    /// The port that mesh callers use for Dubbo services.
+    #[serde(default = "Istiod::default_port")]
+    pub service_port: u16,
+    /// Our address as istiod is told it. It must be no endpoint of our own namespace, so it is none at all.
+    #[serde(default = "Istiod::default_address")]
+    pub node_address: IpAddr,
+    /// `region/zone/subzone`; empty for none.
+    #[serde(default)]
+    pub locality: String,
 }
 
 impl Istiod {
@@ -137,6 +252,18 @@ impl Istiod {
 
     fn default_domain() -> String {
         "cluster.local".to_owned()
+    }
+
+    fn default_suffixes() -> Vec<String> {
+        vec!["dubbo".to_owned()]
+    }
+
+    fn default_port() -> u16 {
+        50051
+    }
+
+    fn default_address() -> IpAddr {
+        IpAddr::from([127, 0, 0, 99])
     }
 }
 
@@ -155,12 +282,51 @@ pub struct MeshPublish {
     /// `mcp`: where istiod pulls from.
     #[serde(default)]
     pub mcp_bind: Option<super::text::Bind>,
-    /// `file`: what is written.
+    /// `file`: the folder that is written to.
     #[serde(default)]
-    pub file: Option<PathBuf>,
+    pub folder: Option<PathBuf>,
+    /// The share of the services, in percent, that may be withdrawn at once; more is held for `hold` and alarmed.
+    #[serde(default = "MeshPublish::default_percent")]
+    pub hold_percent: u8,
+    /// How long a removal in bulk must stay wanted before it is done.
+    #[serde(default = "MeshPublish::default_hold")]
+    pub hold: Time,
 }
 
 impl MeshPublish {
+    fn checked(&self) -> Option<istiod::publish::Config> {
+        use istiod::publish::{HoldPolicy, Way, file, kubernetes, mcp};
+        let way = match self.via {
+            PublishVia::Kubernetes => Way::Kubernetes(kubernetes::Config {
+                kubeconfig: self.kubeconfig.clone(),
+                context: None,
+                writers: 8,
+            }),
+            PublishVia::Mcp => Way::Mcp(mcp::Config {
+                listen: self.mcp_bind?.0,
+            }),
+            PublishVia::File => Way::File(file::Config {
+                directory: self.folder.clone()?,
+            }),
+        };
+        Some(istiod::publish::Config {
+            namespace: self.namespace.clone(),
+            way,
+            hold: HoldPolicy {
+                percent: self.hold_percent,
+                time: self.hold.0,
+            },
+        })
+    }
+
+    fn default_percent() -> u8 {
+        50
+    }
+
+    fn default_hold() -> Time {
+        Time::secs(60)
+    }
+
     fn default_namespace() -> String {
         "dubbo".to_owned()
     }
@@ -174,7 +340,7 @@ pub enum PublishVia {
     Kubernetes,
     /// The gateway is a config source of istiod.
     Mcp,
-    /// A YAML file that somebody else applies.
+    /// Files in a folder that istiod reads.
     File,
 }
 

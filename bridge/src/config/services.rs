@@ -2,8 +2,9 @@
 
 use codecs::ServiceKey;
 use registries::directory::Stage;
+use registries::merge::{Setting, Stages, StagesError};
 use serde::{Deserialize, Serialize};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::place::{Problem, Source};
 use super::text::{HostPort, Time, addresses};
@@ -69,61 +70,44 @@ pub struct Migration {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageRule {
-    /// A service key in which `*` stands for any text.
+    /// `[group/]interface[:version]` in which `*` stands for any text.
     pub services: Spanned<String>,
     /// Their stage.
     pub stage: Stage,
+    /// In stage `bridge`: announce ourselves beside natives, too.
+    #[serde(default)]
+    pub standby: bool,
 }
 
 impl Migration {
-    /// The stage of a service: that of the glob with the most letters that fits.
-    pub fn stage(&self, key: &ServiceKey) -> Stage {
-        let name = key.to_string();
-        self.stages
-            .iter()
-            .filter(|rule| fits(&rule.services.value, &name))
-            .max_by_key(|rule| letters(&rule.services.value))
-            .map_or(Stage::default(), |rule| rule.stage)
+    /// As the merge takes them.
+    ///
+    /// # Errors
+    /// When a pattern names no interface, or two are equally specific.
+    pub(crate) fn checked(&self) -> Result<Stages, StagesError> {
+        let rules = self.stages.iter().map(|rule| {
+            let setting = Setting {
+                stage: rule.stage,
+                standby: rule.standby,
+            };
+            (rule.services.value.clone(), setting)
+        });
+        Stages::new(Setting::default(), rules)
     }
 
     pub(super) fn check(&self, source: &Source, problems: &mut Vec<Problem>) {
-        for (n, rule) in self.stages.iter().enumerate() {
-            let glob = &rule.services;
-            if glob.value.is_empty() {
-                problems.push(source.problem(glob.referenced, "a stage needs a service or a glob"));
-            }
-            let twin = self.stages[..n]
-                .iter()
-                .find(|other| other.services.value == glob.value);
-            if twin.is_some() {
-                problems.push(source.problem(glob.referenced, format!("{} stands here twice", glob.value)));
-            }
-        }
+        let Err(error) = self.checked() else { return };
+        let named = match &error {
+            StagesError::NoInterface(pattern) | StagesError::Tie(_, pattern) => pattern,
+        };
+        let rule = self
+            .stages
+            .iter()
+            .rev()
+            .find(|rule| rule.services.value == *named);
+        let place = rule.map_or(Location::UNKNOWN, |rule| rule.services.referenced);
+        problems.push(source.problem(place, error.to_string()));
     }
-}
-
-fn letters(glob: &str) -> usize {
-    glob.chars().filter(|c| *c != '*').count()
-}
-
-/// Whether a text fits a glob, in which `*` stands for any text.
-fn fits(glob: &str, text: &str) -> bool {
-    let mut parts = glob.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.len() >= last.len() && rest.ends_with(last)
 }
 
 #[cfg(test)]
@@ -131,30 +115,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs() {
-        for (glob, text, fit) in [
-            ("*", "anything", true),
-            ("a.B", "a.B", true),
-            ("a.B", "a.BC", false),
-            ("a.*", "a.B", true),
-            ("*/a.*:1", "g/a.B:1", true),
-            ("*/a.*:1", "a.B:1", false),
-            ("a*a", "a", false),
-            ("a*b*c", "a-b-b-c", true),
-        ] {
-            assert_eq!(fits(glob, text), fit, "{glob} {text}");
-        }
-    }
-
-    #[test]
     fn the_most_specific_stage_wins() {
         let yaml = "stages:\n- {services: '*', stage: bridge}\n- {services: 'a.*', stage: observe}\n";
         let migration: Migration = serde_saphyr::from_str(yaml).unwrap();
-        assert_eq!(migration.stage(&ServiceKey::new("b.C", "", "")), Stage::Bridge);
-        assert_eq!(migration.stage(&ServiceKey::new("a.C", "", "")), Stage::Observe);
-        assert_eq!(
-            Migration::default().stage(&ServiceKey::new("b.C", "", "")),
-            Stage::Observe
-        );
+        let stages = migration.checked().unwrap();
+        assert_eq!(stages.of(&ServiceKey::new("b.C", "", "")).stage, Stage::Bridge);
+        assert_eq!(stages.of(&ServiceKey::new("a.C", "", "")).stage, Stage::Observe);
     }
 }
