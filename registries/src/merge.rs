@@ -8,17 +8,20 @@ use std::time::Duration;
 use codecs::ServiceKey;
 use codecs::protobuf::binding::ServiceBinding;
 
-use crate::directory::{CatchAll, Directory, MeshSide, Mode, PairedBy, Service};
+use crate::directory::{Directory, MeshSide, Mode, PairedBy, Service};
+use crate::file;
 use crate::istiod::names;
 use crate::legacy_view::LegacyView;
 use crate::mesh_view::MeshView;
 use crate::sharded::Sharded;
 
+mod from_file;
 mod legacy;
 mod mesh;
 mod pool;
 pub mod stages;
 
+pub(crate) use legacy::serialization_id;
 pub use stages::{Setting, Stages, StagesError};
 
 /// What the binding file says, by service.
@@ -84,6 +87,8 @@ pub struct Merger {
     stages: Stages,
     /// The keys that the stages name in full.
     named: BTreeSet<ServiceKey>,
+    file: file::Facts,
+    next_file: Option<file::Facts>,
     directory: Directory,
     pool: pool::Pool,
     /// The ports of each host of the mesh.
@@ -107,9 +112,9 @@ impl Merger {
         }
     }
 
-    /// Sets what takes calls for services that nobody knows.
-    pub fn set_catch_all(&mut self, catch_all: CatchAll) {
-        self.directory.catch_all = catch_all;
+    /// Sets what a file says of services; counts from the next update on.
+    pub fn set_file(&mut self, file: &file::Facts) {
+        self.next_file = Some(file.clone());
     }
 
     /// Sets the addresses of bridges known otherwise; the next update makes every service again when they changed.
@@ -135,6 +140,13 @@ impl Merger {
         self.note_hosts(mesh, &mut touched);
         touched.extend(bindings.services.changes(&self.bindings.services));
         touched.extend(bindings.declared.changes(&self.bindings.declared));
+        let mut catch_all = touched.iter().any(|key| bindings.services.get(key).is_some())
+            || bindings.services.len() != self.bindings.services.len();
+        if let Some(file) = self.next_file.take() {
+            touched.extend(file.services.changes(&self.file.services));
+            self.file = file;
+            catch_all = true;
+        }
         if self.stages != *stages {
             let named: BTreeSet<ServiceKey> = stages.named().collect();
             touched.extend(named.iter().chain(&self.named).cloned());
@@ -151,6 +163,9 @@ impl Merger {
         }
         for key in touched {
             self.remake(&key);
+        }
+        if catch_all {
+            self.directory.catch_all = self.catch_all();
         }
         self.directory.legacy = legacy.state.clone();
         self.directory.mesh = mesh.state.clone();
@@ -207,6 +222,7 @@ impl Merger {
             || self.bindings.services.get(key).is_some()
             || self.bindings.declared.get(key).is_some()
             || self.named.contains(key)
+            || self.file.services.get(key).is_some()
     }
 
     /// Keeps the keys of each derived host name; gives the others that share the name when their number changed.
@@ -260,6 +276,10 @@ impl Merger {
             )
         });
         let mesh = self.mesh_side(key, bound.as_deref(), &mut notes);
+        let (legacy, mesh) = match self.file.services.get(key).cloned() {
+            Some(file) => self.beside_file(&file, legacy, mesh, &mut notes),
+            None => (legacy, mesh),
+        };
         let bare = key.group().is_empty() && key.version().is_empty();
         let named = bound.is_some() || self.bindings.declared.get(key).is_some() || self.named.contains(key);
         // The bare key of an interface that has others is only a guess at what its consumers want.

@@ -216,7 +216,7 @@ fn serialization(url: &ProviderUrl) -> Result<u8, String> {
 }
 
 /// The id of a serialization's name (`spec/dubbo2-hessian2.md` 5).
-pub(super) fn serialization_id(name: &str) -> Option<u8> {
+pub(crate) fn serialization_id(name: &str) -> Option<u8> {
     Some(match name {
         "dubbo" => 1,
         "hessian2" => HESSIAN2,
