@@ -8,7 +8,7 @@ use std::time::Duration;
 use codecs::ServiceKey;
 use codecs::protobuf::binding::ServiceBinding;
 
-use crate::directory::{Directory, MeshSide, Mode, PairedBy, Service};
+use crate::directory::{CatchAll, Directory, MeshSide, Mode, PairedBy, Service};
 use crate::file;
 use crate::istiod::names;
 use crate::legacy_view::LegacyView;
@@ -112,6 +112,11 @@ impl Merger {
         }
     }
 
+    /// Sets what takes the calls of services that nobody knows; a file's `*` goes before it.
+    pub fn set_catch_all(&mut self, catch_all: CatchAll) {
+        self.directory.catch_all = catch_all;
+    }
+
     /// Sets what a file says of services; counts from the next update on.
     pub fn set_file(&mut self, file: &file::Facts) {
         self.next_file = Some(file.clone());
@@ -164,7 +169,7 @@ impl Merger {
         for key in touched {
             self.remake(&key);
         }
-        if catch_all {
+        if catch_all && self.file.any.is_some() {
             self.directory.catch_all = self.catch_all();
         }
         self.directory.legacy = legacy.state.clone();
