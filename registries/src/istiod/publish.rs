@@ -5,6 +5,7 @@
 //! on is left out with its reason, and the rest goes out.
 
 pub mod file;
+mod intake;
 pub mod kubernetes;
 pub mod mcp;
 mod object;

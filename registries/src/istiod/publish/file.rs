@@ -1,37 +1,108 @@
-//! Registration by YAML files in a directory that istiod reads (`spec/istio-xds.md` 1.5).
+//! Registration by a YAML file in a directory that istiod reads (`spec/istio-xds.md` 1.5).
+//!
+//! One file for all objects: istiod reads all or nothing. JSON documents, which YAML takes as they are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::istiod::publish::{HoldPolicy, Registrar, Report, StartError};
+use crate::istiod::publish::intake::Intake;
+use crate::istiod::publish::{HoldPolicy, Registrar, Report, StartError, object};
 use crate::publish::MeshRecords;
 
-/// Where the files go.
+const FILE: &str = "landbridge.yaml";
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where the file goes.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Config {
-    /// The directory.
+    /// The directory; `landbridge.yaml` in it is ours.
     pub directory: PathBuf,
 }
 
 /// The writer.
 #[derive(Debug)]
-pub struct Files;
+pub struct Files {
+    directory: PathBuf,
+    namespace: String,
+    hold: HoldPolicy,
+}
 
 impl Files {
     /// Makes the directory; nothing is written yet.
-    pub fn start(_config: &Config, _namespace: &str, _hold: HoldPolicy) -> Result<Self, StartError> {
-        Ok(Self)
+    pub fn start(config: &Config, namespace: &str, hold: HoldPolicy) -> Result<Self, StartError> {
+        std::fs::create_dir_all(&config.directory).map_err(|source| StartError::Directory {
+            directory: config.directory.display().to_string(),
+            source,
+        })?;
+        Ok(Self {
+            directory: config.directory.clone(),
+            namespace: namespace.to_owned(),
+            hold,
+        })
     }
 }
 
 impl Registrar for Files {
     async fn run(
         self,
-        _desired: watch::Receiver<Option<Arc<MeshRecords>>>,
+        desired: watch::Receiver<Option<Arc<MeshRecords>>>,
         report: watch::Sender<Arc<Report>>,
     ) {
-        report.closed().await;
+        let mut intake = Intake::new(desired, self.hold);
+        let mut state = Report::default();
+        let mut written: Option<String> = None;
+        if intake.first().await.is_none() {
+            return;
+        }
+        loop {
+            if let Some(admitted) = intake.admit() {
+                let text = render(&admitted.records, &self.namespace);
+                if written.as_ref() != Some(&text) {
+                    match replace(&self.directory.join(FILE), &text).await {
+                        Ok(()) => {
+                            written = Some(text);
+                            state.writes += 1;
+                            state.error = None;
+                        }
+                        Err(error) => {
+                            tracing::warn!(directory = %self.directory.display(), %error, "write our records");
+                            state.error = Some(format!("write {FILE}: {error}"));
+                        }
+                    }
+                }
+                state.in_force = state.error.is_none();
+                if state.in_force {
+                    state.published = admitted.records.len();
+                }
+                state.quarantined = admitted.quarantined;
+                state.held = admitted.held;
+                report.send_replace(Arc::new(state.clone()));
+            }
+            let retry = state.error.is_some();
+            tokio::select! {
+                changed = intake.changed() => if changed.is_none() { return },
+                () = tokio::time::sleep(RETRY), if retry => {}
+            }
+        }
     }
+}
+
+fn render(records: &MeshRecords, namespace: &str) -> String {
+    let mut text = String::from("# Written by Landbridge; changes are lost.\n");
+    for value in object::objects(records, namespace).values() {
+        text.push_str("---\n");
+        text.push_str(&format!("{value:#}\n"));
+    }
+    text
+}
+
+/// Writes beside the file and renames: nobody reads half of it.
+async fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    // Not .yaml: istiod must not read it.
+    let beside = path.with_extension("yaml.tmp");
+    tokio::fs::write(&beside, text).await?;
+    tokio::fs::rename(&beside, path).await
 }
