@@ -86,6 +86,13 @@ impl Attachments {
 
     /// The attachments of a map whose bytes mean the same in a stream of their own.
     pub(crate) fn from_skimmed(bytes: Bytes, skimmed: Skimmed) -> Self {
+        let skimmed = Skimmed {
+            start: 0,
+            end: bytes.len(),
+            before: Counts::default(),
+            after: skimmed.after.minus(skimmed.before),
+            uses: skimmed.uses,
+        };
         let source = match bytes.first() {
             Some(0x48 | 0x4d) => Source::Hessian(HessianMap { bytes, skimmed }),
             _ => Source::Empty,

@@ -1,5 +1,5 @@
 //! Frames of real Java peers, split, read and written again.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use bytes::{Bytes, BytesMut};
 use codecs::dubbo2::{Answer, EncodeRequest, EncodeResponse, Frame, Message, ResponseBody, split};

@@ -12,7 +12,7 @@ use crate::attachments::Attachments;
 use crate::hessian2::arguments::copy_value;
 use crate::hessian2::wire::{Cursor, narrow};
 use crate::hessian2::{
-    Counts, DecodeError, DecodeErrorKind, Limits, Reader, Scratch, Skimmer, Str, TypeNames, Writer,
+    Counts, DecodeError, DecodeErrorKind, Limits, Reader, Scratch, Skimmed, Skimmer, Str, TypeNames, Writer,
 };
 use crate::invocation::Text;
 
@@ -77,7 +77,8 @@ impl Request {
             skimmer.skim().map_err(shifted)?;
         }
         let (end, argument_tables) = (skimmer.offset(), skimmer.counts());
-        let attachments = attachments(&rest, argument_count, scratch, limits).map_err(shifted)?;
+        let map = attachment_map(&mut skimmer).map_err(shifted)?;
+        let attachments = attachments(&rest, map, argument_count, scratch, limits).map_err(shifted)?;
         Ok(Self {
             header: frame.header,
             dubbo_version,
@@ -137,34 +138,34 @@ fn parameters(
     Ok((Some(text), count))
 }
 
-/// The map behind the arguments, as a stream of its own. The end of the body and null are "none".
+/// The map that a body ends with. The end of the body and null are "none".
+pub(super) fn attachment_map(skimmer: &mut Skimmer<'_, '_>) -> Result<Option<Skimmed>, DecodeError> {
+    match skimmer.peek() {
+        None | Some(0x4e) => Ok(None),
+        Some(0x48 | 0x4d) => skimmer.skim().map(Some),
+        Some(tag) => Err(DecodeError {
+            kind: DecodeErrorKind::Expected {
+                expected: "the map of attachments",
+                tag,
+            },
+            offset: skimmer.offset(),
+        }),
+    }
+}
+
+/// The attachments in `map`, which stands behind `values_before` values, as a stream of their own.
 pub(super) fn attachments(
     stream: &Bytes,
+    map: Option<Skimmed>,
     values_before: usize,
     scratch: &mut Scratch,
     limits: &Limits,
 ) -> Result<Attachments, DecodeError> {
-    let mut skimmer = Skimmer::over(stream, &mut scratch.skim, limits);
-    for _ in 0..values_before {
-        skimmer.skim()?;
-    }
-    match skimmer.peek() {
-        None | Some(0x4e) => return Ok(Attachments::new()),
-        Some(0x48 | 0x4d) => {}
-        Some(tag) => {
-            return Err(DecodeError {
-                kind: DecodeErrorKind::Expected {
-                    expected: "the map of attachments",
-                    tag,
-                },
-                offset: skimmer.offset(),
-            });
-        }
-    }
-    let map = skimmer.skim()?;
+    let Some(map) = map else {
+        return Ok(Attachments::new());
+    };
     if map.stands_alone() {
-        let bytes = stream.slice(map.start..map.end);
-        return Ok(Attachments::from_skimmed(bytes, map));
+        return Ok(Attachments::from_skimmed(stream.slice(map.start..map.end), map));
     }
     // Values that share classes, types or objects with the arguments: decoded, never sliced.
     let input = stream.get(..map.end).unwrap_or(stream);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::EncodeError;
 use super::frame::Frame;
 use super::header::{HEADER_LEN, HESSIAN2, Header, Status};
-use super::request::{attachments, finish, tables_after, text_field, write_attachments};
+use super::request::{attachment_map, attachments, finish, tables_after, text_field, write_attachments};
 use crate::attachments::Attachments;
 use crate::hessian2::wire::Cursor;
 use crate::hessian2::{Counts, DecodeError, DecodeErrorKind, Limits, Scratch, Skimmer, Writer};
@@ -78,20 +78,16 @@ impl Response {
                 });
             }
         };
+        let mut skimmer = Skimmer::over(&stream, &mut scratch.skim, limits);
         let value = match values {
             0 => Bytes::new(),
-            _ => {
-                let skimmed = Skimmer::over(&stream, &mut scratch.skim, limits)
-                    .skim()
-                    .map_err(shifted)?;
-                stream.slice(..skimmed.end)
-            }
+            _ => stream.slice(..skimmer.skim().map_err(shifted)?.end),
         };
-        let attachments = if with_attachments {
-            attachments(&stream, values, scratch, limits).map_err(shifted)?
-        } else {
-            Attachments::new()
+        let map = match with_attachments {
+            true => attachment_map(&mut skimmer).map_err(shifted)?,
+            false => None,
         };
+        let attachments = attachments(&stream, map, values, scratch, limits).map_err(shifted)?;
         let body = match tag {
             0 | 3 => ResponseBody::Exception(value),
             // Some peers write null after tag 1 or 4.

@@ -96,6 +96,8 @@ pub struct Skimmer<'a, 's> {
     fields: u32,
     nodes: u32,
     content: usize,
+    /// Receives how many entries each map, and elements each list with an end mark, has; in the order in which they begin.
+    lengths: Option<&'s mut Vec<u32>>,
 }
 
 /// Finds the end of the one value at the start of `input`.
@@ -146,7 +148,14 @@ impl<'a, 's> Skimmer<'a, 's> {
             fields: 0,
             nodes: 0,
             content: 0,
+            lengths: None,
         }
+    }
+
+    /// The same, with the lengths of all maps, and of lists with an end mark, written down.
+    pub(crate) fn counting(mut self, lengths: &'s mut Vec<u32>) -> Self {
+        self.lengths = Some(lengths);
+        self
     }
 
     /// A skimmer that goes on at `at`, where the tables hold `counts` entries, with `tables` as they were left.
@@ -165,6 +174,7 @@ impl<'a, 's> Skimmer<'a, 's> {
             fields: 0,
             nodes: 0,
             content: 0,
+            lengths: None,
         }
     }
 
@@ -244,6 +254,14 @@ impl<'a, 's> Skimmer<'a, 's> {
                     if kind == OpenKind::MapKey {
                         kind = OpenKind::MapValue;
                     }
+                    // `left` of such a container says where its length is written down.
+                    if let Some(length) = self
+                        .lengths
+                        .as_mut()
+                        .and_then(|lengths| lengths.get_mut(index(left)))
+                    {
+                        *length = length.saturating_add(1);
+                    }
                 }
             }
             self.nodes = self.nodes.saturating_add(1);
@@ -277,6 +295,12 @@ impl<'a, 's> Skimmer<'a, 's> {
             self.counts.references = self.counts.references.saturating_add(1);
             self.tables.open.push((kind, left));
             (kind, left) = opened;
+            if kind != OpenKind::Counted
+                && let Some(lengths) = &mut self.lengths
+            {
+                left = narrow(lengths.len());
+                lengths.push(0);
+            }
         }
     }
 

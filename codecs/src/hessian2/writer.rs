@@ -279,6 +279,16 @@ impl<'o> Writer<'o> {
         self.list_head(len, type_name.map(TypeName::Wire))
     }
 
+    /// Begins a list of `len` elements of this type name.
+    pub(crate) fn begin_java_list(&mut self, type_name: &JavaText, len: usize) -> u32 {
+        self.list_head(len, Some(TypeName::Java(type_name)))
+    }
+
+    /// Begins a map of this class.
+    pub(crate) fn begin_java_map(&mut self, type_name: &JavaText) -> u32 {
+        self.map_head(Some(TypeName::Java(type_name)))
+    }
+
     fn list_head(&mut self, len: usize, type_name: Option<TypeName<'_>>) -> u32 {
         let len = i32::try_from(len).unwrap_or(i32::MAX);
         let short = u8::try_from(len).ok().filter(|len| *len <= 7);
@@ -412,6 +422,7 @@ impl<'o> Writer<'o> {
             let text = match name {
                 TypeName::Utf8(text) => std::borrow::Cow::Borrowed(text),
                 TypeName::Wire(text) => text.to_cow(),
+                TypeName::Java(text) => text.to_str_lossy(),
             };
             if let Some((_, known)) = self.types.iter().find(|(known, _)| **known == *text.as_bytes()) {
                 let known = i32::try_from(*known).unwrap_or(i32::MAX);
@@ -424,6 +435,7 @@ impl<'o> Writer<'o> {
         match name {
             TypeName::Utf8(text) => self.string(text),
             TypeName::Wire(text) => self.str(text),
+            TypeName::Java(text) => self.java_text(text),
         }
         self.next.types = self.next.types.saturating_add(1);
     }
@@ -440,6 +452,7 @@ impl<'o> Writer<'o> {
 enum TypeName<'a> {
     Utf8(&'a str),
     Wire(Str<'a>),
+    Java(&'a JavaText),
 }
 
 /// How much of `text` (UTF-8, lone surrogates allowed) fills one piece of at most `max` units: bytes, units, and whether
