@@ -466,4 +466,4 @@ fn words(by: PairedBy) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
