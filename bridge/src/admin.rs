@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::{Location, Spanned};
 use tokio::sync::watch;
 
+use crate::app::Announced;
 use crate::config::place::{Problem, Source};
 use crate::config::text::{Bind, Secret};
 use crate::worker::Shard;
@@ -71,11 +72,16 @@ pub(crate) struct Facts {
     pub(crate) config: Arc<ArcSwap<serde_json::Value>>,
     /// What the workers count.
     pub(crate) shards: Arc<[Arc<Shard>]>,
+    /// How the announcements are doing; `None` before they begin.
+    pub(crate) announced: Arc<ArcSwap<Option<Report>>>,
     /// Whether the gateway has begun to serve, and whether it is stopping.
     pub(crate) phase: watch::Receiver<Phase>,
     /// What a caller must send; `None` on loopback without one.
     pub(crate) token: Option<Secret>,
 }
+
+/// Asks the announcements how they are doing.
+pub(crate) type Report = Box<dyn Fn() -> Announced + Send + Sync>;
 
 /// Where the gateway is between its start and its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +150,7 @@ pub(crate) fn router(facts: Facts) -> Router {
         .route("/v1/config", get(config))
         .route("/v1/directory", get(directory))
         .route("/v1/services", get(services))
+        .route("/v1/announced", get(announced))
         .route("/v1/explain/{*service}", get(explain))
         .layer(axum::middleware::from_fn_with_state(facts.clone(), guard));
     open.merge(guarded).with_state(facts)
@@ -197,6 +204,11 @@ async fn directory(State(facts): State<Facts>) -> Response {
 
 async fn services(State(facts): State<Facts>) -> Response {
     Json(dump::services(&facts.directory.load())).into_response()
+}
+
+async fn announced(State(facts): State<Facts>) -> Response {
+    let announced = facts.announced.load();
+    Json((**announced).as_ref().map(|report| report()).unwrap_or_default()).into_response()
 }
 
 async fn explain(State(facts): State<Facts>, Path(service): Path<String>) -> Response {

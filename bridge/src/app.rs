@@ -8,7 +8,7 @@
 //! The control runtime (the caller's) runs the sources, the merge, the writers and the operator's port; the workers run
 //! the calls.
 
-mod catch_all;
+mod announce;
 mod facts;
 
 use std::net::SocketAddr;
@@ -18,7 +18,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use codecs::Encoding;
 use registries::directory::{Directory, Island};
+use registries::file;
 use registries::istiod::AdsClient;
+use registries::istiod::publish::AnyRegistrar;
 use registries::merge::Options;
 use registries::zookeeper;
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::announce::Announcements;
 use crate::admin::{self, Facts, Phase, Readiness};
 use crate::config::{Becomes, Config as Checked, Drain};
 use crate::listener;
@@ -58,6 +61,8 @@ impl Default for Config {
     }
 }
 
+pub(crate) use announce::Announced;
+
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -74,6 +79,9 @@ pub enum StartError {
     /// The file says what a registry refuses.
     #[error("use the configuration")]
     Config(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Announcing in the mesh cannot begin.
+    #[error("announce in the mesh")]
+    Announce(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A worker's thread cannot be made.
     #[error("start the workers")]
     Workers(#[source] std::io::Error),
@@ -86,6 +94,8 @@ pub struct Ports {
     pub dubbo2: Option<SocketAddr>,
     /// For Triple and gRPC consumers.
     pub triple: Option<SocketAddr>,
+    /// Where istiod pulls our announcements, if it does.
+    pub mcp: Option<SocketAddr>,
     /// The operator's port.
     pub admin: SocketAddr,
 }
@@ -98,6 +108,7 @@ pub struct Gateway {
     control: Tasks,
     directory: Arc<ArcSwap<Directory>>,
     phase: watch::Sender<Phase>,
+    announcements: Announcements,
     drain: Drain,
 }
 
@@ -111,10 +122,16 @@ impl Gateway {
         observer: Option<mpsc::Sender<AccessRecord>>,
     ) -> Result<Self, StartError> {
         let bound = Bound::open(&config).await?;
-        let ports = bound.ports;
+        let registrar = announce::registrar(&config).await?;
+        let mut ports = bound.ports;
+        ports.mcp = match &registrar {
+            Some(AnyRegistrar::Mcp(server)) => Some(server.address()),
+            _ => None,
+        };
+        let identity = announce::identity(&config, &ports);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let control = Tasks::new();
-        let mut sources = Sources::start(&config, &control, directory.clone())?;
+        let mut sources = Sources::start(&config, &identity, &control, directory.clone())?;
         let (access, records) = mpsc::channel(ACCESS_QUEUE);
         let wants_access = config.telemetry.access_log || observer.is_some();
         let shared = Shared {
@@ -132,10 +149,12 @@ impl Gateway {
             observer,
         ));
         let (phase, seen) = watch::channel(Phase::Starting);
+        let announced = Arc::new(ArcSwap::from_pointee(None));
         let facts = Facts {
             directory: directory.clone(),
             config: Arc::new(ArcSwap::from_pointee(config.effective())),
             shards: pool.shards().into(),
+            announced: announced.clone(),
             phase: seen,
             token: config.admin.token.clone(),
         };
@@ -151,10 +170,14 @@ impl Gateway {
             control.spawn(pool.accept(listener, listener::Config { wire, becomes }));
         }
         sources.first(config.timeouts.first_view.0).await;
+        let announcements =
+            Announcements::start(&config, identity, registrar, &control, sources.changed.clone())?;
+        announced.store(Arc::new(Some(Box::new(announcements.report()))));
         phase.send_replace(Phase::Serving);
         tracing::info!(
             dubbo2 = ports.dubbo2.map(tracing::field::display),
             triple = ports.triple.map(tracing::field::display),
+            mcp = ports.mcp.map(tracing::field::display),
             admin = %ports.admin,
             "serving"
         );
@@ -164,6 +187,7 @@ impl Gateway {
             control,
             directory,
             phase,
+            announcements,
             drain: config.drain,
         })
     }
@@ -194,13 +218,14 @@ impl Gateway {
     }
 
     /// Drains in two stages and ends. `hurry` skips to the abort.
-    pub async fn stop(self, hurry: CancellationToken) -> Drained {
+    pub async fn stop(mut self, hurry: CancellationToken) -> Drained {
         self.phase.send_replace(Phase::Draining);
-        let announced = self.directory.load().legacy.configured || self.directory.load().mesh.configured;
-        if announced {
+        // Nobody has heard of a gateway that announces nothing: nobody needs time to hear that it goes.
+        if self.announcements.any() {
             let wait = self.drain.propagation.0;
             tracing::info!(wait = ?wait, "draining: not ready, still serving");
-            let _ = hurry.run_until_cancelled(tokio::time::sleep(wait)).await;
+            let heard = async { tokio::join!(self.announcements.withdraw(wait), tokio::time::sleep(wait)) };
+            let _ = hurry.run_until_cancelled(heard).await;
         }
         tracing::info!(in_flight = self.pool.in_flight(), "draining: ports closed");
         self.pool.drain(false);
@@ -230,14 +255,15 @@ impl Gateway {
 /// What keeps the Directory current.
 struct Sources {
     changed: watch::Receiver<Arc<Directory>>,
-    /// The file names upstreams for unknown services: their addresses belong to the first view.
-    takes_all: bool,
+    /// The file names services: their addresses belong to the first view.
+    file: Option<watch::Receiver<Option<Arc<file::Facts>>>>,
 }
 
 impl Sources {
     /// Runs the sources and the merge.
     fn start(
         config: &Checked,
+        identity: &registries::publish::Identity,
         control: &Tasks,
         directory: Arc<ArcSwap<Directory>>,
     ) -> Result<Self, StartError> {
@@ -257,6 +283,8 @@ impl Sources {
         }
         let mut options = Options {
             connect_timeout: config.timeouts.connect.0,
+            // What is found at our own addresses is no native.
+            bridges: identity.legacy.into_iter().chain(identity.mesh).collect(),
             ..Options::default()
         };
         let (mesh_view, mesh) = watch::channel(facts::unheard_mesh(config.mesh.is_some()));
@@ -274,18 +302,19 @@ impl Sources {
                 AdsClient::new(istiod).run(wanted, mesh_view).await;
             });
         }
-        let (resolved, catch_all) = watch::channel(Arc::default());
-        if catch_all::entry(config).is_some() {
-            control.spawn(catch_all::follow(config.clone(), rules.clone(), resolved));
+        let (resolved, file) = watch::channel(None);
+        if !config.services.is_empty() {
+            control.spawn(facts::follow_file(config.services.clone(), resolved));
         }
         let (changes, mut changed) = watch::channel(directory.load_full());
         changed.mark_unchanged();
+        let resolved_file = file.clone();
         let (told, rules) = watch::channel(rules);
         let inputs = facts::Inputs {
             legacy,
             mesh,
             rules,
-            catch_all,
+            file,
         };
         control.spawn(async move {
             // A reload will send new rules through it.
@@ -294,7 +323,7 @@ impl Sources {
         });
         Ok(Self {
             changed,
-            takes_all: catch_all::entry(config).is_some(),
+            file: (!config.services.is_empty()).then_some(resolved_file),
         })
     }
 
@@ -305,13 +334,23 @@ impl Sources {
                 let source = directory.source(island);
                 !source.configured || source.synced
             };
-            let resolved = !self.takes_all || directory.catch_all.legacy.is_some();
-            directory.generation > 0 && resolved && heard(Island::Legacy) && heard(Island::Mesh)
+            directory.generation > 0 && heard(Island::Legacy) && heard(Island::Mesh)
         };
-        if tokio::time::timeout(within, self.changed.wait_for(complete))
-            .await
-            .is_err()
-        {
+        let merged = async {
+            let mut facts = None;
+            if let Some(file) = &mut self.file {
+                facts = file
+                    .wait_for(Option::is_some)
+                    .await
+                    .ok()
+                    .and_then(|facts| facts.clone());
+            }
+            let covers = |directory: &Arc<Directory>| {
+                facts.as_ref().is_none_or(|facts| facts::covers(directory, facts)) && complete(directory)
+            };
+            let _ = self.changed.wait_for(covers).await;
+        };
+        if tokio::time::timeout(within, merged).await.is_err() {
             let directory = self.changed.borrow();
             for island in [Island::Legacy, Island::Mesh] {
                 let source = directory.source(island);
@@ -362,6 +401,7 @@ impl Bound {
             ports: Ports {
                 dubbo2,
                 triple,
+                mcp: None,
                 admin: address,
             },
             admin,

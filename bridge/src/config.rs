@@ -15,16 +15,17 @@ pub mod services;
 pub mod text;
 pub mod tuning;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use registries::file;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_saphyr::{PropertySyntax, Spanned};
 
 pub use islands::{Legacy, Mesh};
 pub use listeners::{Becomes, Listener, Listeners};
 pub use place::{Problem, Problems, Source};
-pub use services::{Migration, StaticService};
+pub use services::Migration;
 pub use tuning::{Drain, Limits, Timeouts};
 
 use crate::{admin, app, telemetry};
@@ -47,7 +48,8 @@ pub struct Config {
     /// The ports that take calls; none for an agent that only copies registrations.
     pub listeners: Listeners,
     /// Services known from the file.
-    pub services: Vec<StaticService>,
+    #[serde(serialize_with = "services_shown")]
+    pub services: Vec<file::Service>,
     /// Binding files, in order.
     pub bindings: Vec<Spanned<PathBuf>>,
     /// The stages of the services' migration.
@@ -78,7 +80,7 @@ struct Raw {
     #[serde(default)]
     listeners: Listeners,
     #[serde(default)]
-    services: Vec<Spanned<StaticService>>,
+    services: Vec<Spanned<file::Service>>,
     #[serde(default)]
     bindings: Vec<Spanned<PathBuf>>,
     #[serde(default)]
@@ -146,6 +148,10 @@ impl Config {
     }
 }
 
+fn services_shown<S: Serializer>(services: &[file::Service], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(services.iter().map(services::shown))
+}
+
 impl Raw {
     fn problems(&self, source: &Source) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -173,17 +179,7 @@ impl Raw {
         for mesh in &self.mesh {
             mesh.value.check(source, &mut problems);
         }
-        let mut seen = HashSet::new();
-        for service in &self.services {
-            service.value.check(source, &mut problems);
-            if !seen.insert(service.value.service.value.clone()) {
-                let name = &service.value.service;
-                problems.push(source.problem(
-                    name.referenced,
-                    format!("service {} stands here twice", name.value),
-                ));
-            }
-        }
+        services::check(&self.services, source, &mut problems);
         self.migration.check(source, &mut problems);
         self.becomes_somewhere(source, &mut problems);
         if self.legacy.is_empty() && self.mesh.is_empty() && self.services.is_empty() {
@@ -231,7 +227,7 @@ impl Raw {
 mod tests {
     use super::*;
 
-    const SMALL: &str = "version: 1\nservices:\n- {service: '*', dubbo2: '127.0.0.1:20881'}\n";
+    const SMALL: &str = "version: 1\nservices:\n- {service: '*', dubbo2: 127.0.0.1:20881}\n";
 
     fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, Problems> {
         let environment = environment
@@ -395,7 +391,7 @@ mod tests {
                 "schema version 2",
             ),
             ("version: 1\n", "nothing to bridge"),
-            ("version: 1\nservices: [{service: 'a.B'}]\n", "has no address"),
+            ("version: 1\nservices: [{service: 'a.B'}]\n", "has no provider"),
             (
                 "version: 1\nservices: [{service: 'a.*', dubbo2: 'a:1'}]\n",
                 "is not a service",

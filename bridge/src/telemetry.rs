@@ -131,3 +131,9 @@ pub fn mode_name(mode: Mode) -> &'static str {
         Mode::Protobuf => "protobuf",
     }
 }
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}

@@ -7,11 +7,13 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use registries::directory::{CatchAll, Directory};
+use registries::directory::Directory;
+use registries::file;
 use registries::legacy_view::LegacyView;
 use registries::merge::{Bindings, Merger, Options, Stages};
 use registries::mesh_view::{HostPort, MeshView};
@@ -34,7 +36,7 @@ pub(super) struct Inputs {
     pub(super) legacy: watch::Receiver<Arc<LegacyView>>,
     pub(super) mesh: watch::Receiver<Arc<MeshView>>,
     pub(super) rules: watch::Receiver<Arc<Rules>>,
-    pub(super) catch_all: watch::Receiver<Arc<CatchAll>>,
+    pub(super) file: watch::Receiver<Option<Arc<file::Facts>>>,
 }
 
 /// Keeps `directory` equal to what its sources say, until dropped; `changed` tells each new one.
@@ -52,7 +54,11 @@ pub(super) async fn merge(
             inputs.mesh.borrow_and_update().clone(),
         );
         let rules = inputs.rules.borrow_and_update().clone();
-        merger.set_catch_all((**inputs.catch_all.borrow_and_update()).clone());
+        if inputs.file.has_changed().unwrap_or(false)
+            && let Some(file) = &*inputs.file.borrow_and_update()
+        {
+            merger.set_file(file);
+        }
         let merged = merger.update(&legacy, &mesh, &rules.bindings, &rules.stages);
         // The old Directory is dropped here, on the control runtime, unless a call's look-up still holds it.
         directory.store(merged.clone());
@@ -61,7 +67,7 @@ pub(super) async fn merge(
             () = moved(&mut inputs.legacy) => {}
             () = moved(&mut inputs.mesh) => {}
             () = moved(&mut inputs.rules) => {}
-            () = moved(&mut inputs.catch_all) => {}
+            () = moved(&mut inputs.file) => {}
         }
         tokio::time::sleep(COALESCE).await;
     }
@@ -72,6 +78,68 @@ async fn moved<T>(source: &mut watch::Receiver<T>) {
     if source.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// How often the names of the file's upstreams are resolved again: addresses behind a name move.
+const RESOLVE: Duration = Duration::from_secs(10);
+
+/// How soon they are when one could not be.
+const RESOLVE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Keeps `facts` equal to what the file's names stand for. A name that stands for nothing for a while (a resolver that is
+/// down) keeps all last addresses.
+pub(super) async fn follow_file(
+    services: Vec<file::Service>,
+    facts: watch::Sender<Option<Arc<file::Facts>>>,
+) {
+    let mut known = None;
+    loop {
+        match file::resolve(&services).await {
+            Ok(found) => {
+                let addresses = addresses(&found);
+                if known.as_ref() != Some(&addresses) {
+                    known = Some(addresses);
+                    facts.send_replace(Some(Arc::new(found)));
+                }
+                tokio::time::sleep(RESOLVE).await;
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = crate::telemetry::chain(&error),
+                    "cannot resolve an upstream of the file"
+                );
+                tokio::time::sleep(RESOLVE_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Whether a Directory knows what the file says.
+pub(super) fn covers(directory: &Directory, facts: &file::Facts) -> bool {
+    let catch_all = &directory.catch_all;
+    facts
+        .services
+        .iter()
+        .all(|(key, _)| directory.services.get(key).is_some())
+        && (facts.any.is_none() || catch_all.legacy.is_some() || catch_all.mesh.is_some())
+}
+
+/// Every address of the file, to tell whether a name moved.
+fn addresses(facts: &file::Facts) -> BTreeSet<(String, SocketAddr)> {
+    let named = facts
+        .services
+        .iter()
+        .map(|(key, sides)| (key.to_string(), &**sides));
+    let all = named.chain(facts.any.iter().map(|sides| ("*".to_owned(), &**sides)));
+    all.flat_map(|(name, sides)| {
+        let legacy = sides.legacy.iter().map(|side| &side.cluster);
+        let clusters = legacy.chain(sides.mesh.iter().flat_map(|side| &side.clusters));
+        let endpoints = clusters.flat_map(|cluster| &cluster.endpoints);
+        endpoints
+            .map(|endpoint| (name.clone(), endpoint.address))
+            .collect::<Vec<_>>()
+    })
+    .collect()
 }
 
 /// The hosts that bindings name: istiod is asked for them besides those of the derived names.

@@ -1,60 +1,47 @@
 //! The sections `services` (known from the file, no registry needed) and `migration` (how far each service is).
 
-use codecs::ServiceKey;
+use std::collections::HashSet;
+
 use registries::directory::Stage;
+use registries::file;
 use registries::merge::{Setting, Stages, StagesError};
 use serde::{Deserialize, Serialize};
 use serde_saphyr::{Location, Spanned};
 
 use super::place::{Problem, Source};
-use super::text::{HostPort, Time, addresses};
+use super::text::Time;
 
-/// A service known from the file.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct StaticService {
-    /// Its key, `[group/]interface[:version]`, or `*` for every service that nothing else names.
-    pub service: Spanned<String>,
-    /// Its Dubbo2 providers.
-    #[serde(default, deserialize_with = "addresses")]
-    pub dubbo2: Vec<HostPort>,
-    /// Its Triple or gRPC providers.
-    #[serde(default, deserialize_with = "addresses")]
-    pub triple: Vec<HostPort>,
-    /// How long a call may take that names no time itself; absent for `timeouts.call`.
-    #[serde(default)]
-    pub timeout: Option<Time>,
+/// Adds what is wrong with the services of the file to `problems`; each service alone was checked when it was read.
+pub(super) fn check(services: &[Spanned<file::Service>], source: &Source, problems: &mut Vec<Problem>) {
+    let mut seen = HashSet::new();
+    for service in services {
+        if !seen.insert(service.value.key.as_ref()) {
+            let name = service
+                .value
+                .key
+                .as_ref()
+                .map_or("*".to_owned(), ToString::to_string);
+            problems.push(source.problem(service.referenced, format!("service {name} stands here twice")));
+        }
+    }
 }
 
-impl StaticService {
-    /// The key; `None` for every service.
-    pub fn key(&self) -> Option<ServiceKey> {
-        self.service
-            .value
-            .parse()
-            .ok()
-            .filter(|_| self.service.value != "*")
-    }
-
-    pub(super) fn check(&self, source: &Source, problems: &mut Vec<Problem>) {
-        let name = &self.service;
-        if name.value == "*" {
-            return;
-        }
-        match name.value.parse::<ServiceKey>() {
-            Err(error) => problems.push(source.problem(name.referenced, error.to_string())),
-            Ok(key) if key.interface().contains('*') => {
-                let message = format!("{} is not a service (only `*` alone stands for all)", name.value);
-                problems.push(source.problem(name.referenced, message));
-            }
-            Ok(_) if self.dubbo2.is_empty() && self.triple.is_empty() => {
-                let message = format!("service {} has no address", name.value);
-                let hint = "give it `dubbo2`, `triple` or both";
-                problems.push(source.problem(name.referenced, message).hint(hint));
-            }
-            Ok(_) => {}
-        }
-    }
+/// A service of the file for the effective configuration.
+pub(super) fn shown(service: &file::Service) -> serde_json::Value {
+    let addresses = |providers: &[file::Provider]| -> Vec<String> {
+        providers
+            .iter()
+            .map(|provider| format!("{}:{}", provider.host, provider.port))
+            .collect()
+    };
+    serde_json::json!({
+        "service": service.key.as_ref().map_or("*".to_owned(), ToString::to_string),
+        "dubbo2": addresses(&service.dubbo2),
+        "triple": addresses(&service.triple),
+        "host": service.host,
+        "timeout": service.timeout.map(|timeout| Time(timeout).to_string()),
+        "routes": service.routes.routes.len(),
+    })
 }
 
 /// How far the services' migration is.
@@ -112,6 +99,8 @@ impl Migration {
 
 #[cfg(test)]
 mod tests {
+    use codecs::ServiceKey;
+
     use super::*;
 
     #[test]
