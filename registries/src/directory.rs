@@ -255,11 +255,8 @@ impl LegacySide {
 impl MeshSide {
     /// The cluster of a name; `None` when the mesh does not know it.
     pub fn cluster(&self, name: &str) -> Option<&Arc<Cluster>> {
-        let at = self
-            .clusters
-            .binary_search_by(|cluster| (*cluster.name).cmp(name))
-            .ok()?;
-        self.clusters.get(at)
+        // A host has a handful of them.
+        self.clusters.iter().find(|cluster| &*cluster.name == name)
     }
 
     /// Whether any of its clusters has an endpoint.
