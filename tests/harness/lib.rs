@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`dubbo_consumer`], [`dubbo_provider`] | Dubbo2, with faults on command |
 //! | [`mesh_consumer`], [`mesh_provider`] | Triple and gRPC, with faults on command |
+//! | [`zookeeper`] | a ZooKeeper server, with cuts, silence and expired sessions on command |
 //! | [`dubbo2`], [`hessian`], [`triple`], [`proto`] | the bytes they speak |
 
 pub mod dubbo2;
@@ -18,3 +19,4 @@ pub mod mesh_provider;
 pub mod proto;
 pub mod task;
 pub mod triple;
+pub mod zookeeper;

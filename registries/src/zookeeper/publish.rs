@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use codecs::provider_url::ProviderUrl;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
@@ -114,7 +114,8 @@ impl Publisher {
     pub async fn run(mut self, mut desired: watch::Receiver<Arc<LegacyRecords>>) {
         let config = self.config.clone();
         let mut backoff = Backoff::for_session(config.publish_session_timeout);
-        let rate = Rate::new(config.publish_rate);
+        let rate = Arc::new(Rate::new(config.publish_rate));
+        let identity = Arc::new(self.identity.clone());
         let mut earlier = Vec::new();
         loop {
             let connected = tokio::select! {
@@ -125,19 +126,21 @@ impl Publisher {
                 Ok((session, acls)) => {
                     backoff.reset();
                     let mut owner = Owner {
-                        session,
-                        acls,
-                        identity: &self.identity,
-                        root: &config.root,
+                        hand: Hand {
+                            session,
+                            acls,
+                            identity: identity.clone(),
+                            earlier: earlier.as_slice().into(),
+                            rate: rate.clone(),
+                        },
+                        root: config.root.clone(),
                         in_flight: config.in_flight,
-                        earlier: &earlier,
-                        rate: &rate,
                         owned: BTreeSet::new(),
                         swept: BTreeSet::new(),
                         conflicts: BTreeMap::new(),
                     };
                     let ended = owner.own(&mut desired, &mut self.withdrawals, &self.state).await;
-                    let id = owner.session.id();
+                    let id = owner.hand.session.id();
                     match ended {
                         End::Withdrawn(done) => {
                             let withdrawn = owner.withdraw(config.request_timeout).await;
@@ -202,19 +205,25 @@ enum End {
 }
 
 /// What one session owns.
-struct Owner<'a> {
-    session: Session,
-    acls: Acls<'static>,
-    identity: &'a Identity,
-    root: &'a str,
+struct Owner {
+    hand: Hand,
+    root: String,
     in_flight: usize,
-    /// Sessions of this process before this one.
-    earlier: &'a [i64],
-    rate: &'a Rate,
     owned: BTreeSet<String>,
     /// Directories that were searched for nodes of our predecessors.
     swept: BTreeSet<String>,
     conflicts: BTreeMap<String, String>,
+}
+
+/// What writes one node; clones work side by side.
+#[derive(Clone)]
+struct Hand {
+    session: Session,
+    acls: Acls<'static>,
+    identity: Arc<Identity>,
+    /// Sessions of this process before this one.
+    earlier: Arc<[i64]>,
+    rate: Arc<Rate>,
 }
 
 /// What became of one create.
@@ -223,21 +232,21 @@ enum Created {
     Conflict(String),
 }
 
-impl Owner<'_> {
+impl Owner {
     async fn own(
         &mut self,
         desired: &mut watch::Receiver<Arc<LegacyRecords>>,
         withdrawals: &mut mpsc::Receiver<oneshot::Sender<Withdrawn>>,
         state: &watch::Sender<PublishState>,
     ) -> End {
-        let mut states = self.session.states();
+        let mut states = self.hand.session.states();
         let mut verify_at = Instant::now() + VERIFY;
         let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
         loop {
             if let Ok(done) = withdrawals.try_recv() {
                 return End::Withdrawn(done);
             }
-            if self.session.is_over() {
+            if self.hand.session.is_over() {
                 return End::Lost(Error::Over(states.state()));
             }
             let wanted = desired.borrow_and_update().clone();
@@ -245,7 +254,7 @@ impl Owner<'_> {
             let more = matches!(result, Ok(true));
             let error = result.err();
             state.send_replace(PublishState {
-                connected: self.session.is_connected(),
+                connected: self.hand.session.is_connected(),
                 desired: wanted.providers.len(),
                 owned: self.owned.len(),
                 settled: error.is_none() && !more,
@@ -294,7 +303,7 @@ impl Owner<'_> {
     /// Reads what this session owns, and forgets conflicts, so that both are looked at again.
     async fn verify(&mut self) -> Result<(), Error> {
         self.conflicts.clear();
-        match self.session.own_nodes(self.root).await {
+        match self.hand.session.own_nodes(&self.root).await {
             Ok(nodes) => {
                 let below = format!("{}/", self.root);
                 self.owned = nodes
@@ -317,26 +326,32 @@ impl Owner<'_> {
 
     async fn is_ours(&self, path: &str) -> Result<bool, Error> {
         Ok(self
+            .hand
             .session
             .stat(path)
             .await?
-            .is_some_and(|stat| stat.ephemeral_owner == self.session.id()))
+            .is_some_and(|stat| stat.ephemeral_owner == self.hand.session.id()))
     }
 
     /// One bounded step towards what is desired; `true` where there is more to do.
     async fn step(&mut self, desired: &LegacyRecords) -> Result<bool, Error> {
         self.conflicts
             .retain(|path, _| desired.providers.contains_key(path));
-        let missing: Vec<(&String, &ProviderUrl)> = desired
+        let missing: Vec<(String, ProviderUrl)> = desired
             .providers
             .iter()
             .filter(|(path, _)| !self.owned.contains(*path) && !self.conflicts.contains_key(*path))
             .take(CHUNK)
+            .map(|(path, url)| (path.clone(), url.clone()))
             .collect();
         if !missing.is_empty() {
             let more = missing.len() == CHUNK;
-            self.create_all(&missing).await?;
-            self.sweep(desired, &missing).await?;
+            let directories: BTreeSet<String> = missing
+                .iter()
+                .filter_map(|(path, _)| Some(paths::split(path)?.0.to_owned()))
+                .collect();
+            self.create_all(missing).await?;
+            self.sweep(desired, directories).await?;
             // What they replace is deleted in the next step, when all of them are there.
             let replaced = self
                 .owned
@@ -351,31 +366,42 @@ impl Owner<'_> {
             .take(CHUNK)
             .cloned()
             .collect();
-        let deletes =
-            stream::iter(&excess).map(|path| self.delete_own(path).map(move |result| (path, result)));
+        let more = excess.len() == CHUNK;
+        let deletes = stream::iter(excess).map(|path| {
+            let hand = self.hand.clone();
+            async move {
+                let result = hand.delete_own(&path).await;
+                (path, result)
+            }
+        });
         let results: Vec<_> = deletes.buffer_unordered(self.in_flight).collect().await;
         let mut failed = Ok(());
         for (path, result) in results {
             match result {
-                Ok(()) => _ = self.owned.remove(path),
+                Ok(()) => _ = self.owned.remove(&path),
                 Err(error) => failed = Err(error),
             }
         }
-        failed.map(|()| excess.len() == CHUNK)
+        failed.map(|()| more)
     }
 
-    async fn create_all(&mut self, missing: &[(&String, &ProviderUrl)]) -> Result<(), Error> {
-        let creates = stream::iter(missing)
-            .map(|(path, url)| self.create(path, url).map(move |result| (*path, result)));
+    async fn create_all(&mut self, missing: Vec<(String, ProviderUrl)>) -> Result<(), Error> {
+        let creates = stream::iter(missing).map(|(path, url)| {
+            let hand = self.hand.clone();
+            async move {
+                let result = hand.create(&path, &url).await;
+                (path, result)
+            }
+        });
         let results: Vec<_> = creates.buffer_unordered(self.in_flight).collect().await;
         let mut failed = Ok(());
         for (path, result) in results {
             match result {
-                Ok(Created::Ours) => _ = self.owned.insert(path.clone()),
+                Ok(Created::Ours) => _ = self.owned.insert(path),
                 Ok(Created::Conflict(why)) => {
                     warn!(path, why, "a provider node of ours belongs to somebody else");
                     if self.conflicts.len() < MOST_CONFLICTS {
-                        self.conflicts.insert(path.clone(), why);
+                        self.conflicts.insert(path, why);
                     }
                 }
                 Err(error) => failed = Err(error),
@@ -384,6 +410,64 @@ impl Owner<'_> {
         failed
     }
 
+    /// Deletes what a predecessor with our marks left beside the nodes just created.
+    async fn sweep(&mut self, desired: &LegacyRecords, directories: BTreeSet<String>) -> Result<(), Error> {
+        for directory in directories {
+            if self.swept.contains(&directory) {
+                continue;
+            }
+            for name in self.hand.session.children(&directory).await?.unwrap_or_default() {
+                let path = format!("{directory}/{name}");
+                let ours = ProviderUrl::from_znode(&name).is_ok_and(|url| self.hand.identity.wrote(&url));
+                if !ours || desired.providers.contains_key(&path) || self.owned.contains(&path) {
+                    continue;
+                }
+                match self.hand.session.stat(&path).await? {
+                    Some(stat) if stat.ephemeral_owner == self.hand.session.id() => {
+                        _ = self.owned.insert(path)
+                    }
+                    Some(stat) if stat.ephemeral_owner != 0 => {
+                        info!(
+                            path,
+                            owner = stat.ephemeral_owner,
+                            "deleting a node of our predecessor"
+                        );
+                        self.hand.session.delete(&path, stat.version).await?;
+                    }
+                    _ => {}
+                }
+            }
+            self.swept.insert(directory);
+        }
+        Ok(())
+    }
+
+    /// Deletes all, as fast as the servers take it; gives up when they cannot be reached.
+    async fn withdraw(&mut self, most: Duration) -> Withdrawn {
+        if let Ok(nodes) = self.hand.session.own_nodes(&self.root).await {
+            self.owned.extend(nodes);
+        }
+        let mut removed = 0;
+        let deletes = stream::iter(self.owned.clone()).map(|path| {
+            let session = self.hand.session.clone();
+            async move { delete_if_own(&session, &path).await.is_ok() }
+        });
+        let mut deletes = std::pin::pin!(deletes.buffer_unordered(self.in_flight));
+        let all = async {
+            while let Some(done) = deletes.next().await {
+                removed += usize::from(done);
+            }
+        };
+        // Each request has its own limit; this one is for servers that answer, but not in time for all.
+        let _ = timeout(most * 3, all).await;
+        Withdrawn {
+            removed,
+            left: self.owned.len() - removed,
+        }
+    }
+}
+
+impl Hand {
     /// Creates one node, unless somebody else has it.
     async fn create(&self, path: &str, url: &ProviderUrl) -> Result<Created, Error> {
         let Some((directory, _)) = paths::split(path) else {
@@ -429,82 +513,21 @@ impl Owner<'_> {
         ))
     }
 
-    /// Deletes what a predecessor with our marks left beside the nodes just created.
-    async fn sweep(
-        &mut self,
-        desired: &LegacyRecords,
-        created: &[(&String, &ProviderUrl)],
-    ) -> Result<(), Error> {
-        for (path, _) in created {
-            let Some((directory, _)) = paths::split(path) else {
-                continue;
-            };
-            if self.swept.contains(directory) {
-                continue;
-            }
-            for name in self.session.children(directory).await?.unwrap_or_default() {
-                let path = format!("{directory}/{name}");
-                let ours = ProviderUrl::from_znode(&name).is_ok_and(|url| self.identity.wrote(&url));
-                if !ours || desired.providers.contains_key(&path) || self.owned.contains(&path) {
-                    continue;
-                }
-                match self.session.stat(&path).await? {
-                    Some(stat) if stat.ephemeral_owner == self.session.id() => _ = self.owned.insert(path),
-                    Some(stat) if stat.ephemeral_owner != 0 => {
-                        info!(
-                            path,
-                            owner = stat.ephemeral_owner,
-                            "deleting a node of our predecessor"
-                        );
-                        self.session.delete(&path, stat.version).await?;
-                    }
-                    _ => {}
-                }
-            }
-            self.swept.insert(directory.to_owned());
-        }
-        Ok(())
-    }
-
     /// Deletes a node, if this session still owns it.
     async fn delete_own(&self, path: &str) -> Result<(), Error> {
         self.rate.wait().await;
-        self.delete_now(path).await
+        delete_if_own(&self.session, path).await
     }
+}
 
-    async fn delete_now(&self, path: &str) -> Result<(), Error> {
-        if let Some(stat) = self.session.stat(path).await? {
-            if stat.ephemeral_owner == self.session.id() {
-                self.session.delete(path, stat.version).await?;
-            }
-        }
-        Ok(())
+/// Deletes a node, if the session owns it.
+async fn delete_if_own(session: &Session, path: &str) -> Result<(), Error> {
+    if let Some(stat) = session.stat(path).await?
+        && stat.ephemeral_owner == session.id()
+    {
+        session.delete(path, stat.version).await?;
     }
-
-    /// Deletes all, as fast as the servers take it; gives up when they cannot be reached.
-    async fn withdraw(&mut self, most: Duration) -> Withdrawn {
-        if let Ok(nodes) = self.session.own_nodes(self.root).await {
-            self.owned.extend(nodes);
-        }
-        let mut removed = 0;
-        let deletes = stream::iter(self.owned.clone()).map(|path| {
-            let session = &self;
-            async move { session.delete_now(&path).await.is_ok() }
-        });
-        let mut deletes = deletes.buffer_unordered(self.in_flight).boxed_local();
-        let all = async {
-            while let Some(done) = deletes.next().await {
-                removed += usize::from(done);
-            }
-        };
-        // Time passes for the whole only while nothing is answered: each request has its own limit.
-        let _ = timeout(most * 3, all).await;
-        drop(deletes);
-        Withdrawn {
-            removed,
-            left: self.owned.len() - removed,
-        }
-    }
+    Ok(())
 }
 
 /// At most so many turns a second, and as many at once after a pause.

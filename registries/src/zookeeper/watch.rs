@@ -329,6 +329,8 @@ impl Follower {
                         debug!("legacy registry connected again");
                         // What was being read may have failed with the cut, and the watch is gone.
                         self.full = None;
+                        self.reads.clear();
+                        self.reading.clear();
                         retry_at = Some(Instant::now());
                     }
                     SessionState::Disconnected | SessionState::ConnectedReadOnly => {
@@ -401,6 +403,9 @@ impl Follower {
             self.tree = Some(events(watcher));
         }
         self.adopt_one_shots(full.one_shots);
+        if full.interfaces.is_none() {
+            self.dirty.clear();
+        }
         if !self.dirty.is_empty() {
             self.due
                 .get_or_insert_with(|| Instant::now() + keeper.config.coalesce);
@@ -420,7 +425,7 @@ impl Follower {
     /// The root's children changed: marks the new ones as touched. `false` where everything has to be read instead. (Those
     /// that vanished are noticed by the watches on their categories.)
     async fn find_new(&mut self, keeper: &Keeper) -> bool {
-        if self.recursive {
+        if self.recursive || keeper.current.state.error.is_some() {
             return false;
         }
         match self.shards[0].watch_children(&self.root).await {
