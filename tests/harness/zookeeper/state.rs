@@ -172,9 +172,7 @@ impl State {
             gone.end.cancel();
             self.watches.remove_connection(connection);
             if let Some(session) = self.sessions.get_mut(&gone.session) {
-                if session.connection == Some(connection) {
-                    session.connection = None;
-                }
+                session.connection = session.connection.filter(|at| *at != connection);
             }
         }
     }

@@ -242,10 +242,7 @@ impl Tree {
         let (parent, name) = split(path)
             .filter(|_| !path.starts_with("/zookeeper"))
             .ok_or(Code::BadArguments)?;
-        let above = match self.find(parent, acl::DELETE, caller) {
-            Ok(above) => above,
-            Err(code) => return Err(code),
-        };
+        let above = self.find(parent, acl::DELETE, caller)?;
         let parent_acl = above.acl.clone();
         let node = self.get(path).ok_or(Code::NoNode)?;
         check_version(node.version, version)?;
