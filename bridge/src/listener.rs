@@ -1,11 +1,14 @@
 //! Accepts calls from downstream: one connection, one task, on one worker.
 
+mod dubbo2;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use codecs::Encoding;
 
-use crate::worker::{Wire, Worker};
+use crate::call::Caller;
+use crate::worker::{Event, Shard, Wire, Worker};
 
 /// What a listener is told when it takes a connection.
 #[derive(Debug, Clone)]
@@ -18,9 +21,31 @@ pub struct Config {
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(worker: Rc<Worker>, socket: std::net::TcpStream, peer: SocketAddr, config: Config) {
-    let Ok(socket) = tokio::net::TcpStream::from_std(socket) else {
-        return;
+    /// Also when the connection's task is aborted.
+    struct Counted(Rc<Worker>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            Shard::down(&self.0.shard.downstream);
+            self.0.count(Event::DownstreamClosed);
+        }
+    }
+    let stream = match tokio::net::TcpStream::from_std(socket) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, %peer, "cannot register a connection");
+            return;
+        }
     };
-    worker.count(crate::worker::Event::Accepted);
-    let _ = (socket, peer, config);
+    worker.count(Event::Accepted);
+    Shard::up(&worker.shard.downstream);
+    let _counted = Counted(worker.clone());
+    let caller = Caller {
+        wire: config.wire,
+        address: peer,
+        becomes: config.becomes,
+    };
+    match config.wire {
+        Wire::Dubbo2 => dubbo2::serve(worker, stream, caller).await,
+        Wire::Triple => drop(stream),
+    }
 }

@@ -87,7 +87,7 @@ pub fn to_dubbo2(error: &CallError) -> Dubbo2Answer {
             } else {
                 Dubbo2Answer::Status {
                     status: *status,
-                    text: cut(text.clone()),
+                    text: text.clone(),
                 }
             };
         }
@@ -107,7 +107,7 @@ pub fn to_dubbo2(error: &CallError) -> Dubbo2Answer {
     }
     Dubbo2Answer::Status {
         status,
-        text: cut(error.text()),
+        text: cut(error.text(), TEXT),
     }
 }
 
@@ -133,7 +133,7 @@ pub fn to_triple(error: &CallError) -> Status {
     };
     Status {
         code,
-        message: cut(error.text()),
+        message: cut(error.text(), TEXT),
         details: bytes::Bytes::new(),
     }
 }
@@ -167,7 +167,7 @@ pub fn status_to_dubbo2(status: &Status, retried: bool) -> Dubbo2Answer {
     }
     Dubbo2Answer::Status {
         status: number,
-        text: cut(text),
+        text: cut(text, TEXT),
     }
 }
 
@@ -212,13 +212,15 @@ const NAMES: [&str; 17] = [
 ];
 
 fn exception(text: String) -> Dubbo2Answer {
-    Dubbo2Answer::Exception { text: cut(text) }
+    Dubbo2Answer::Exception {
+        text: cut(text, TEXT),
+    }
 }
 
-/// The text, cut at a character's border.
-pub fn cut(mut text: String) -> String {
-    if text.len() > TEXT {
-        let end = (0..=TEXT)
+/// The text, cut at a character's border to at most so many bytes.
+pub fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let end = (0..=most)
             .rev()
             .find(|&end| text.is_char_boundary(end))
             .unwrap_or(0);
@@ -328,7 +330,7 @@ mod tests {
 
     #[test]
     fn texts_are_cut_between_characters() {
-        let cut = cut("ä".repeat(TEXT));
+        let cut = cut("ä".repeat(TEXT), TEXT);
         assert!(cut.len() <= TEXT && cut.chars().all(|c| c == 'ä'));
     }
 }

@@ -55,6 +55,15 @@ impl Tasks {
         )
     }
 
+    /// Runs a future that stays on this thread and that nobody waits for: it ends by itself, or with its runtime.
+    pub fn attach_local<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let abort = self.abort.clone();
+        tokio::task::spawn_local(async move { abort.run_until_cancelled_owned(future).await });
+    }
+
     /// Asks everybody to take nothing new and to finish.
     pub fn drain(&self) {
         self.drain.cancel();

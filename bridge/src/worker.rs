@@ -12,19 +12,24 @@ mod pool;
 pub mod shard;
 
 use std::cell::RefCell;
-
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use codecs::hessian2::Scratch;
 use registries::directory::Directory;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 pub use pool::{Drained, Pool};
 pub use shard::{AccessRecord, Event, Shard, Wire};
 
+use crate::balance::Now;
+use crate::call::Cache;
 use crate::limits::{Limits, Timeouts};
 use crate::tasks::Tasks;
+use crate::upstream::Upstreams;
 
 /// What every worker is given.
 #[derive(Clone)]
@@ -67,8 +72,23 @@ pub struct Worker {
     pub shard: Arc<Shard>,
     /// Its random numbers.
     pub rng: RefCell<fastrand::Rng>,
+    /// Tables for reading and rewriting Hessian streams.
+    pub(crate) scratch: RefCell<Scratch>,
+    /// Its connections to providers.
+    pub(crate) upstreams: Upstreams,
+    /// What it remembers of services.
+    pub(crate) cache: Cache,
     readonly: Arc<AtomicBool>,
 }
+
+/// When the data plane began, on both clocks: ejections are shared by the workers as times since then.
+static STARTED: LazyLock<(Instant, u64)> = LazyLock::new(|| {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (
+        Instant::now(),
+        u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+    )
+});
 
 impl Worker {
     pub(crate) fn new(
@@ -84,6 +104,9 @@ impl Worker {
             tasks,
             shard,
             rng: RefCell::new(fastrand::Rng::new()),
+            scratch: RefCell::default(),
+            upstreams: Upstreams::default(),
+            cache: Cache::default(),
             readonly,
         }
     }
@@ -98,6 +121,18 @@ impl Worker {
         self.shard.count(event);
     }
 
+    /// A moment on the clocks that balancing needs.
+    pub(crate) fn now(&self, at: Instant) -> Now {
+        let (started, unix) = *STARTED;
+        let uptime = u64::try_from(at.saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
+        Now {
+            uptime,
+            unix: unix.saturating_add(uptime),
+        }
+    }
+
     /// Ends what the worker itself holds open.
-    pub(crate) fn close(&self) {}
+    pub(crate) fn close(&self) {
+        self.upstreams.close();
+    }
 }
