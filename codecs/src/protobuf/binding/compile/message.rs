@@ -1,0 +1,248 @@
+//! Messages and oneof messages.
+
+use std::collections::{BTreeMap, HashMap};
+
+use prost_reflect::{Kind, MessageDescriptor};
+
+use super::super::file::{self, UnknownJavaFields};
+use super::{Compiler, Loaded, count};
+use crate::protobuf::error::LoadError;
+use crate::protobuf::java::JavaType;
+use crate::protobuf::plan::{MessagePlan, PolymorphicPlan};
+
+impl Compiler<'_> {
+    /// The plan of a message, compiled at its first use.
+    pub(super) fn message(&mut self, descriptor: &MessageDescriptor) -> Loaded<u32> {
+        let name = descriptor.full_name();
+        if let Some(id) = self.message_ids.get(name) {
+            return Ok(*id);
+        }
+        let id = count(&self.types.messages);
+        self.types.messages.push(MessagePlan::default());
+        self.message_ids.insert(name.to_owned(), id);
+        let plan = self.message_plan(descriptor)?;
+        if let Some(slot) = usize::try_from(id)
+            .ok()
+            .and_then(|id| self.types.messages.get_mut(id))
+        {
+            *slot = plan;
+        }
+        Ok(id)
+    }
+
+    fn message_plan(&mut self, descriptor: &MessageDescriptor) -> Loaded<MessagePlan> {
+        let name = descriptor.full_name();
+        let raw = self.messages.get(name).copied();
+        let (bound, explicit) = self.class_of(descriptor);
+        let class = raw.and_then(|raw| raw.implementation.clone()).unwrap_or(bound);
+        if JavaType::parse(&class).is_none() {
+            return Err(LoadError::new(name, "java", format!("{class} is no class name")));
+        }
+        if !explicit && is_marker(descriptor) {
+            return Err(LoadError::new(
+                name,
+                "",
+                "is an empty marker message: it carries nothing over protobuf; declare a field type that does",
+            ));
+        }
+        let empty = file::Message::default();
+        let options = raw.unwrap_or(&empty);
+        check_names(descriptor, options)?;
+        let mut descriptors: Vec<_> = descriptor.fields().collect();
+        descriptors.sort_by_key(prost_reflect::FieldDescriptor::number);
+        let mut fields = Vec::new();
+        let mut by_java = BTreeMap::new();
+        let mut collect = None;
+        for field in &descriptors {
+            if let UnknownJavaFields::Collect(into) = &options.unknown_java_fields
+                && into == field.name()
+            {
+                collect = Some(self.collect_field(name, field)?);
+                continue;
+            }
+            let java = options
+                .fields
+                .get(field.name())
+                .cloned()
+                .unwrap_or_else(|| field.json_name().to_owned());
+            let declared =
+                match options.types.get(field.name()) {
+                    Some(text) => Some(JavaType::parse(text).ok_or_else(|| {
+                        LoadError::new(name, field.name(), format!("{text} is no Java type"))
+                    })?),
+                    None => None,
+                };
+            let field_options = options.options.get(field.name()).cloned().unwrap_or_default();
+            let plan = self.field(name, field, &java, declared, &field_options)?;
+            let place = u16::try_from(fields.len())
+                .map_err(|_| LoadError::new(name, "", "has more than 65,535 fields"))?;
+            if by_java.insert(java.clone(), place).is_some() {
+                return Err(LoadError::new(
+                    name,
+                    field.name(),
+                    format!("Java field {java} is bound twice"),
+                ));
+            }
+            fields.push(plan);
+        }
+        let mut defaults = Vec::new();
+        for (java, value) in &options.defaults {
+            if by_java.contains_key(java) {
+                return Err(LoadError::new(
+                    name,
+                    java,
+                    "has a default, but is bound to a field",
+                ));
+            }
+            if value.is_array() || value.is_object() {
+                return Err(LoadError::new(name, java, "default is not a scalar"));
+            }
+            defaults.push((java.clone(), value.clone()));
+        }
+        let class_fields = fields
+            .iter()
+            .map(|field| field.java.clone())
+            .chain(defaults.iter().map(|(java, _)| java.clone()))
+            .collect();
+        Ok(MessagePlan {
+            name: name.to_owned(),
+            class,
+            fields,
+            by_java,
+            defaults,
+            class_fields,
+            unknown_error: options.unknown_java_fields == UnknownJavaFields::Error,
+            collect,
+            slice: options.slice,
+        })
+    }
+
+    fn collect_field(&self, message: &str, field: &prost_reflect::FieldDescriptor) -> Loaded<u32> {
+        let fits = matches!(field.kind(), Kind::Message(entry)
+            if field.is_map()
+                && entry.map_entry_key_field().kind() == Kind::String
+                && matches!(entry.map_entry_value_field().kind(), Kind::Message(value) if value.full_name() == super::field::JAVA_VALUE));
+        if fits {
+            Ok(field.number())
+        } else {
+            Err(LoadError::new(
+                message,
+                field.name(),
+                "collects Java fields, but is no map<string, gw.v1.JavaValue>",
+            ))
+        }
+    }
+
+    /// The plan of a oneof message whose branches are classes.
+    pub(super) fn polymorphic(&mut self, descriptor: &MessageDescriptor, raw: &file::Message) -> Loaded<u32> {
+        let name = descriptor.full_name();
+        if let Some(id) = self.polymorphic_ids.get(name) {
+            return Ok(*id);
+        }
+        let id = count(&self.types.polymorphic);
+        self.polymorphic_ids.insert(name.to_owned(), id);
+        self.types.polymorphic.push(PolymorphicPlan {
+            name: name.to_owned(),
+            branches: Vec::new(),
+            by_class: HashMap::new(),
+            default: None,
+        });
+        let mut plan = PolymorphicPlan {
+            name: name.to_owned(),
+            branches: Vec::new(),
+            by_class: HashMap::new(),
+            default: None,
+        };
+        for (field, class) in &raw.polymorphic {
+            let branch = descriptor
+                .get_field_by_name(field)
+                .ok_or_else(|| LoadError::new(name, field, "no such field"))?;
+            let (Kind::Message(message), Some(_)) = (branch.kind(), branch.containing_oneof()) else {
+                return Err(LoadError::new(name, field, "is no message in a oneof"));
+            };
+            let (bound, explicit) = self.class_of(&message);
+            if explicit && bound != *class {
+                return Err(LoadError::new(
+                    name,
+                    field,
+                    format!("is {class} here, but {} is bound to {bound}", message.full_name()),
+                ));
+            }
+            let message = self.message(&message)?;
+            if let Some(bound) = usize::try_from(message)
+                .ok()
+                .and_then(|id| self.types.messages.get_mut(id))
+            {
+                bound.class.clone_from(class);
+            }
+            let place = plan.branches.len();
+            if plan.by_class.insert(class.clone(), place).is_some() {
+                return Err(LoadError::new(name, field, format!("{class} has another branch")));
+            }
+            plan.branches.push((branch.number(), field.clone(), message));
+        }
+        for class in &raw.accept_subclasses {
+            let mut ancestor = class.as_str();
+            let place = (0..64).find_map(|_| {
+                ancestor = self.raw.java_hierarchy.get(ancestor)?;
+                plan.by_class.get(ancestor).copied()
+            });
+            let place = place.ok_or_else(|| {
+                LoadError::new(
+                    name,
+                    class,
+                    "has no ancestor among the branches in java_hierarchy",
+                )
+            })?;
+            plan.by_class.entry(class.clone()).or_insert(place);
+        }
+        if let Some(default) = &raw.default_branch {
+            let place = plan.branches.iter().position(|(_, field, _)| field == default);
+            plan.default = Some(place.ok_or_else(|| LoadError::new(name, default, "no such branch"))?);
+        }
+        if let Some(slot) = usize::try_from(id)
+            .ok()
+            .and_then(|id| self.types.polymorphic.get_mut(id))
+        {
+            *slot = plan;
+        }
+        Ok(id)
+    }
+}
+
+/// Every field that a binding speaks of must exist.
+fn check_names(descriptor: &MessageDescriptor, raw: &file::Message) -> Loaded<()> {
+    let named = raw
+        .fields
+        .keys()
+        .chain(raw.types.keys())
+        .chain(raw.options.keys())
+        .chain(match &raw.unknown_java_fields {
+            UnknownJavaFields::Collect(name) => Some(name),
+            _ => None,
+        });
+    for field in named {
+        if descriptor.get_field_by_name(field).is_none() {
+            return Err(LoadError::new(descriptor.full_name(), field, "no such field"));
+        }
+    }
+    for argument in &raw.type_args {
+        if JavaType::parse(argument).is_none() {
+            return Err(LoadError::new(
+                descriptor.full_name(),
+                "type_args",
+                format!("{argument} is no Java type"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The marker messages of protoc-gen-go-hessian2 (mapping section 2).
+fn is_marker(descriptor: &MessageDescriptor) -> bool {
+    descriptor.fields().len() == 0
+        && matches!(
+            descriptor.package_name(),
+            "java_math" | "java_util" | "java8_time" | "java_sql_time" | "java_exception"
+        )
+}

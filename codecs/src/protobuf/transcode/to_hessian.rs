@@ -1,0 +1,644 @@
+//! Protobuf to Hessian: each message is scanned once to find its fields, which are then written in the order of their
+//! numbers. Nothing is built but a table of offsets in reused memory.
+
+use std::collections::HashSet;
+
+use super::super::error::{Fallible, Rule, fault};
+use super::super::plan::{Conv, F, FieldPlan, J, ListPlan, MapPlan, MessagePlan, Shape, Types, get};
+use super::super::wire::{self, Fields, Wire};
+use super::{Lossy, Scratch};
+use crate::hessian2::{Limits, Writer};
+
+/// How deep messages may nest.
+const MOST_DEPTH: u32 = 64;
+
+/// Where a field lies in its message.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Slot {
+    /// The last value: a number, or where its bytes begin.
+    value: u64,
+    /// How long its bytes are.
+    len: usize,
+    /// Where the first occurrence begins, tag included.
+    first: usize,
+    /// Where the last one ends.
+    end: usize,
+    /// Values: elements for a repeated field, occurrences for another.
+    count: usize,
+}
+
+/// One walk.
+pub(super) struct ToHessian<'s, 'o> {
+    pub(super) writer: Writer<'o>,
+    pub(super) types: &'s Types,
+    pub(super) lossy: &'s mut Lossy,
+    slots: &'s mut Vec<Slot>,
+    /// Messages being written as objects, with their reference numbers.
+    open: Vec<(u32, u32)>,
+    depth: u32,
+    /// Steps left.
+    nodes: u32,
+    /// Classes that are written for values without a plan.
+    pub(super) classes: Vec<(String, Vec<String>)>,
+}
+
+impl<'s, 'o> ToHessian<'s, 'o> {
+    pub(super) fn new(
+        writer: Writer<'o>,
+        types: &'s Types,
+        scratch: &'s mut Scratch,
+        limits: &Limits,
+    ) -> Self {
+        scratch.slots.clear();
+        Self {
+            writer,
+            types,
+            lossy: &mut scratch.lossy,
+            slots: &mut scratch.slots,
+            open: Vec::new(),
+            depth: 0,
+            nodes: limits.nodes,
+            classes: Vec::new(),
+        }
+    }
+
+    #[cold]
+    pub(super) fn lose(&mut self, rule: Rule, detail: &str) -> Fallible<()> {
+        self.lossy.apply(rule, self.types.policies.get(rule), detail)?;
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn step(&mut self, steps: usize) -> Fallible<()> {
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        match self.nodes.checked_sub(steps) {
+            Some(left) => {
+                self.nodes = left;
+                Ok(())
+            }
+            None => Err(fault(Rule::Limit, "message has too many values")),
+        }
+    }
+
+    pub(super) fn deeper(&mut self) -> Fallible<()> {
+        self.depth = self.depth.saturating_add(1);
+        if self.depth > MOST_DEPTH {
+            return Err(fault(Rule::Limit, "message nests too deep"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn shallower(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// The message is the value.
+    pub(super) fn whole(&mut self, conv: &Conv, message: &[u8]) -> Fallible<()> {
+        self.content(conv, message)
+    }
+
+    /// The values of some fields of a message, in the order given; they need not be sorted.
+    pub(super) fn fields(&mut self, message: &[u8], fields: &[FieldPlan]) -> Fallible<()> {
+        let base = self.scan(message, fields, None)?;
+        for (index, field) in fields.iter().enumerate() {
+            self.field(message, field, base.wrapping_add(index))
+                .map_err(|fault| fault.within(&field.name))?;
+        }
+        self.slots.truncate(base);
+        Ok(())
+    }
+
+    /// An object of a bound message.
+    pub(super) fn object(&mut self, id: u32, bytes: &[u8]) -> Fallible<()> {
+        let message = self.types.message(id);
+        self.deeper()?;
+        let key = usize::try_from(id).unwrap_or(usize::MAX);
+        let names = message.class_fields.iter().map(String::as_str);
+        let reference = self.writer.begin_object_of(key, &message.class, names);
+        self.open.push((id, reference));
+        let base = self.scan(bytes, &message.fields, Some(message))?;
+        for (index, field) in message.fields.iter().enumerate() {
+            self.field(bytes, field, base.wrapping_add(index))
+                .map_err(|fault| fault.within(&field.name))?;
+        }
+        self.slots.truncate(base);
+        for (_, value) in &message.defaults {
+            self.constant(value);
+        }
+        self.open.pop();
+        self.shallower();
+        Ok(())
+    }
+
+    fn constant(&mut self, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::Bool(value) => self.writer.bool(*value),
+            serde_json::Value::String(text) => self.writer.string(text),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(value) => match i32::try_from(value) {
+                    Ok(short) => self.writer.int(short),
+                    Err(_) => self.writer.long(value),
+                },
+                None => self.writer.double(number.as_f64().unwrap_or_default()),
+            },
+            _ => self.writer.null(),
+        }
+    }
+
+    /// Finds the fields of a message; gives where their slots begin.
+    fn scan(&mut self, bytes: &[u8], plans: &[FieldPlan], message: Option<&MessagePlan>) -> Fallible<usize> {
+        let base = self.slots.len();
+        self.slots
+            .resize(base.saturating_add(plans.len()), Slot::default());
+        let mut fields = Fields::new(bytes);
+        let mut hint = 0usize;
+        loop {
+            let start = fields.at;
+            let Some((number, wire)) = fields.next_field()? else {
+                return Ok(base);
+            };
+            self.step(1)?;
+            // Most writers go by ascending numbers: look where the last one was, then beside it, then everywhere.
+            let place = match (plans.get(hint), plans.get(hint.wrapping_add(1))) {
+                (Some(plan), _) if plan.number == number => Some(hint),
+                (_, Some(plan)) if plan.number == number => Some(hint.wrapping_add(1)),
+                _ => plans.iter().position(|plan| plan.number == number),
+            };
+            let found = place.and_then(|place| Some((place, plans.get(place)?)));
+            let Some((place, plan)) = found else {
+                if message.is_some_and(|message| message.collect != Some(number)) {
+                    self.lose(Rule::UnknownProtoField, "message has a field that is not bound")?;
+                }
+                continue;
+            };
+            hint = place;
+            let Some(count) = occurrences(plan, wire)? else {
+                continue;
+            };
+            self.step(count)?;
+            let Some(slot) = self.slots.get_mut(base.wrapping_add(place)) else {
+                continue;
+            };
+            if slot.count == 0 {
+                slot.first = start;
+            }
+            slot.end = fields.at;
+            slot.count = slot.count.saturating_add(count);
+            match wire {
+                Wire::Varint(value) | Wire::Fixed64(value) => slot.value = value,
+                Wire::Fixed32(value) => slot.value = u64::from(value),
+                Wire::Bytes(content) => {
+                    slot.len = content.len();
+                    slot.value = u64::try_from(fields.at.saturating_sub(content.len())).unwrap_or(u64::MAX);
+                }
+            }
+        }
+    }
+
+    fn field(&mut self, bytes: &[u8], field: &FieldPlan, slot: usize) -> Fallible<()> {
+        let slot = self.slots.get(slot).copied().unwrap_or_default();
+        match &field.shape {
+            Shape::One(conv) if slot.count == 0 => self.absent(field, conv),
+            Shape::One(conv) => {
+                let wire = stored(conv, &slot, bytes);
+                if field.zero_as_null && !field.presence && is_default(wire) {
+                    self.writer.null();
+                    return Ok(());
+                }
+                if slot.count > 1 && conv.proto.is_message() {
+                    // Several occurrences of one message are one message in pieces.
+                    let mut merged = Vec::new();
+                    let mut fields = Fields::from(bytes.get(..slot.end).unwrap_or(bytes), slot.first);
+                    while let Some((number, wire)) = fields.next_field()? {
+                        if let (true, Wire::Bytes(piece)) = (number == field.number, wire) {
+                            merged.extend_from_slice(piece);
+                        }
+                    }
+                    return self.value(conv, Wire::Bytes(&merged));
+                }
+                self.value(conv, wire)
+            }
+            Shape::List(_) | Shape::Map(_) if slot.count == 0 && field.empty_as_null => {
+                self.writer.null();
+                Ok(())
+            }
+            Shape::List(plan) => self.list(bytes, field, plan, &slot),
+            Shape::Map(plan) => self.map(bytes, field, plan, &slot),
+        }
+    }
+
+    fn absent(&mut self, field: &FieldPlan, conv: &Conv) -> Fallible<()> {
+        if field.back_reference
+            && let F::Message(id) = conv.proto
+        {
+            // The nearest enclosing object of that class, not this one's own.
+            let parent = self
+                .open
+                .iter()
+                .rev()
+                .skip(1)
+                .find(|(open, _)| *open == id)
+                .map(|(_, reference)| *reference);
+            match parent {
+                Some(reference) => self.writer.reference(reference),
+                None => self.writer.null(),
+            }
+            return Ok(());
+        }
+        if field.primitive {
+            self.primitive_default(conv.java);
+            return Ok(());
+        }
+        if field.presence || field.zero_as_null {
+            self.writer.null();
+            return Ok(());
+        }
+        let default = match conv.proto.wire_type() {
+            wire::FIXED32 => Wire::Fixed32(0),
+            wire::FIXED64 => Wire::Fixed64(0),
+            wire::BYTES => Wire::Bytes(&[]),
+            _ => Wire::Varint(0),
+        };
+        self.value(conv, default)
+    }
+
+    fn primitive_default(&mut self, java: J) {
+        match java {
+            J::Bool => self.writer.bool(false),
+            J::Char => self.writer.string("\0"),
+            J::Long => self.writer.long(0),
+            J::Float | J::Double => self.writer.double(0.0),
+            _ => self.writer.int(0),
+        }
+    }
+
+    /// One value as it lies on the wire.
+    #[inline]
+    pub(super) fn value(&mut self, conv: &Conv, wire: Wire<'_>) -> Fallible<()> {
+        match (wire, &conv.proto) {
+            (Wire::Bytes(bytes), F::String) => {
+                let text = std::str::from_utf8(bytes)
+                    .map_err(|_| fault(Rule::Malformed, "string field is not UTF-8"))?;
+                self.text(conv, text)
+            }
+            (Wire::Bytes(bytes), F::Bytes) => self.bytes(conv.java, bytes),
+            (Wire::Bytes(bytes), _) => self.content(conv, bytes),
+            (number, _) => self.number(conv, number),
+        }
+    }
+
+    /// What is inside of a message type.
+    pub(super) fn content(&mut self, conv: &Conv, bytes: &[u8]) -> Fallible<()> {
+        match &conv.proto {
+            F::Message(id) => self.object(*id, bytes),
+            F::Polymorphic(id) => self.branch(*id, bytes),
+            F::Wrapped(inner) => self.wrapped(conv, inner, bytes),
+            F::Holder(field) | F::Nullable(field) => {
+                self.deeper()?;
+                self.fields(bytes, std::slice::from_ref(&**field))?;
+                self.shallower();
+                Ok(())
+            }
+            F::Struct | F::Value | F::ListValue | F::JavaValue | F::AnyMessage => {
+                self.deeper()?;
+                self.dynamic(&conv.proto, bytes)?;
+                self.shallower();
+                Ok(())
+            }
+            _ => self.well_known(conv, bytes),
+        }
+    }
+
+    fn wrapped(&mut self, conv: &Conv, inner: &F, bytes: &[u8]) -> Fallible<()> {
+        let mut value = match inner.wire_type() {
+            wire::FIXED32 => Wire::Fixed32(0),
+            wire::FIXED64 => Wire::Fixed64(0),
+            wire::BYTES => Wire::Bytes(&[]),
+            _ => Wire::Varint(0),
+        };
+        let mut fields = Fields::new(bytes);
+        while let Some((number, wire)) = fields.next_field()? {
+            if number == 1 && std::mem::discriminant(&wire) == std::mem::discriminant(&value) {
+                value = wire;
+            }
+        }
+        let inner = Conv {
+            proto: inner.clone(),
+            ..conv.clone()
+        };
+        self.value(&inner, value)
+    }
+
+    fn branch(&mut self, id: u32, bytes: &[u8]) -> Fallible<()> {
+        let Some(plan) = get(&self.types.polymorphic, id) else {
+            return Err(fault(Rule::Kind, "no such oneof"));
+        };
+        let mut chosen: Option<(u32, &str, Vec<&[u8]>)> = None;
+        let mut fields = Fields::new(bytes);
+        while let Some((number, wire)) = fields.next_field()? {
+            self.step(1)?;
+            let branch = plan.branches.iter().find(|(known, ..)| *known == number);
+            if let (Some((_, name, message)), Wire::Bytes(content)) = (branch, wire) {
+                match &mut chosen {
+                    Some((same, _, pieces)) if same == message => pieces.push(content),
+                    _ => chosen = Some((*message, name, vec![content])),
+                }
+            }
+        }
+        match chosen {
+            None => {
+                self.writer.null();
+                Ok(())
+            }
+            Some((message, name, pieces)) => match pieces.as_slice() {
+                [only] => self.object(message, only),
+                several => self.object(message, &several.concat()),
+            }
+            .map_err(|fault| fault.within(name)),
+        }
+    }
+
+    fn list(&mut self, bytes: &[u8], field: &FieldPlan, plan: &ListPlan, slot: &Slot) -> Fallible<()> {
+        let scope = bytes.get(..slot.end).unwrap_or(bytes);
+        if plan.set && slot.count > 1 {
+            return self.set(scope, field, plan, slot);
+        }
+        self.writer.begin_list(plan.write_as.as_deref(), slot.count);
+        if slot.count == 0 {
+            return Ok(());
+        }
+        let mut index = 0usize;
+        let mut elements = Elements::new(scope, field.number, &plan.item.proto, slot.first);
+        while let Some(wire) = elements.next_element()? {
+            self.value(&plan.item, wire)
+                .map_err(|fault| fault.within(&format!("[{index}]")))?;
+            index = index.wrapping_add(1);
+        }
+        // What was passed over between the elements counts as steps.
+        self.step(elements.passed)
+    }
+
+    fn set(&mut self, scope: &[u8], field: &FieldPlan, plan: &ListPlan, slot: &Slot) -> Fallible<()> {
+        let mut distinct: Vec<Wire<'_>> = Vec::with_capacity(slot.count.min(1024));
+        let mut seen: HashSet<Key<'_>> = HashSet::new();
+        let mut elements = Elements::new(scope, field.number, &plan.item.proto, slot.first);
+        while let Some(wire) = elements.next_element()? {
+            if seen.insert(Key::of(wire)) {
+                distinct.push(wire);
+            } else {
+                self.lose(Rule::DupSetElement, "the same element twice for a Set")?;
+            }
+        }
+        self.step(elements.passed)?;
+        self.writer.begin_list(plan.write_as.as_deref(), distinct.len());
+        for (index, wire) in distinct.into_iter().enumerate() {
+            self.value(&plan.item, wire)
+                .map_err(|fault| fault.within(&format!("[{index}]")))?;
+        }
+        Ok(())
+    }
+
+    fn map(&mut self, bytes: &[u8], field: &FieldPlan, plan: &MapPlan, slot: &Slot) -> Fallible<()> {
+        let scope = bytes.get(..slot.end).unwrap_or(bytes);
+        self.writer.begin_map(plan.write_as.as_deref());
+        if slot.count == 0 {
+            self.writer.end();
+            return Ok(());
+        }
+        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(slot.count.min(1024));
+        let mut fields = Fields::from(scope, slot.first);
+        while let Some((number, wire)) = fields.next_field()? {
+            self.step(1)?;
+            if let (true, Wire::Bytes(content)) = (number == field.number, wire) {
+                entries.push(Entry::read(content, plan)?);
+            }
+        }
+        if !plan.entries {
+            // By ascending key; of equal ones the last counts.
+            entries.sort_by(|one, other| one.key_order().cmp(&other.key_order()));
+            let mut kept: Vec<Entry<'_>> = Vec::with_capacity(entries.len());
+            for entry in entries {
+                match kept.last_mut() {
+                    Some(last) if last.key_order() == entry.key_order() => *last = entry,
+                    _ => kept.push(entry),
+                }
+            }
+            entries = kept;
+        }
+        for (index, entry) in entries.iter().enumerate() {
+            let at = |fault: Box<super::super::error::Fault>, part: &str| {
+                fault.within(part).within(&format!("[{index}]"))
+            };
+            self.value(&plan.key, entry.key)
+                .map_err(|fault| at(fault, "key"))?;
+            match entry.value {
+                Some(value) => self
+                    .value(&plan.value, value)
+                    .map_err(|fault| at(fault, "value"))?,
+                None => self.writer.null(),
+            }
+        }
+        self.writer.end();
+        Ok(())
+    }
+}
+
+/// An entry of a map.
+struct Entry<'b> {
+    key: Wire<'b>,
+    value: Option<Wire<'b>>,
+    signed: bool,
+    zigzag: bool,
+}
+
+impl<'b> Entry<'b> {
+    fn read(bytes: &'b [u8], plan: &MapPlan) -> Fallible<Self> {
+        let default = |conv: &Conv| match conv.proto.wire_type() {
+            wire::FIXED32 => Wire::Fixed32(0),
+            wire::FIXED64 => Wire::Fixed64(0),
+            wire::BYTES => Wire::Bytes(&[]),
+            _ => Wire::Varint(0),
+        };
+        let mut key = default(&plan.key);
+        let mut value = (!plan.value_presence).then(|| default(&plan.value));
+        let expected = default(&plan.value);
+        let mut fields = Fields::new(bytes);
+        while let Some((number, wire)) = fields.next_field()? {
+            match number {
+                1 if std::mem::discriminant(&wire) == std::mem::discriminant(&key) => key = wire,
+                2 if std::mem::discriminant(&wire) == std::mem::discriminant(&expected) => value = Some(wire),
+                _ => {}
+            }
+        }
+        let signed = !matches!(
+            plan.key.proto,
+            F::Uint32 | F::Uint64 | F::Fixed32 | F::Fixed64 | F::Bool | F::String
+        );
+        let zigzag = matches!(plan.key.proto, F::Sint32 | F::Sint64);
+        Ok(Self {
+            key,
+            value,
+            signed,
+            zigzag,
+        })
+    }
+
+    fn key_order(&self) -> (i128, &'b [u8]) {
+        match self.key {
+            Wire::Bytes(bytes) => (0, bytes),
+            Wire::Varint(value) if self.zigzag => (i128::from(wire::unzigzag(value)), &[]),
+            Wire::Varint(value) | Wire::Fixed64(value) if self.signed => {
+                (i128::from(value.cast_signed()), &[])
+            }
+            Wire::Varint(value) | Wire::Fixed64(value) => (i128::from(value), &[]),
+            Wire::Fixed32(value) if self.signed => (i128::from(value.cast_signed()), &[]),
+            Wire::Fixed32(value) => (i128::from(value), &[]),
+        }
+    }
+}
+
+/// A value as a member of a set.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'b> {
+    Number(u64),
+    Bytes(&'b [u8]),
+}
+
+impl<'b> Key<'b> {
+    fn of(wire: Wire<'b>) -> Self {
+        match wire {
+            Wire::Varint(value) | Wire::Fixed64(value) => Self::Number(value),
+            Wire::Fixed32(value) => Self::Number(u64::from(value)),
+            Wire::Bytes(bytes) => Self::Bytes(bytes),
+        }
+    }
+}
+
+/// The elements of a repeated field, packed or not.
+struct Elements<'b> {
+    fields: Fields<'b>,
+    number: u32,
+    wire_type: u32,
+    packed: &'b [u8],
+    at: usize,
+    passed: usize,
+}
+
+impl<'b> Elements<'b> {
+    fn new(scope: &'b [u8], number: u32, proto: &F, first: usize) -> Self {
+        Self {
+            fields: Fields::from(scope, first),
+            number,
+            wire_type: proto.wire_type(),
+            packed: &[],
+            at: 0,
+            passed: 0,
+        }
+    }
+
+    fn next_element(&mut self) -> Fallible<Option<Wire<'b>>> {
+        loop {
+            if self.at < self.packed.len() {
+                return self.next_packed().map(Some);
+            }
+            let Some((number, wire)) = self.fields.next_field()? else {
+                return Ok(None);
+            };
+            if number != self.number {
+                self.passed = self.passed.saturating_add(1);
+                continue;
+            }
+            match (wire, self.wire_type) {
+                (Wire::Bytes(bytes), wire::BYTES) => return Ok(Some(Wire::Bytes(bytes))),
+                (Wire::Bytes(bytes), _) => {
+                    self.packed = bytes;
+                    self.at = 0;
+                }
+                (wire @ Wire::Varint(_), wire::VARINT)
+                | (wire @ Wire::Fixed32(_), wire::FIXED32)
+                | (wire @ Wire::Fixed64(_), wire::FIXED64) => return Ok(Some(wire)),
+                _ => {}
+            }
+        }
+    }
+
+    fn next_packed(&mut self) -> Fallible<Wire<'b>> {
+        let broken = || fault(Rule::Malformed, "packed field is broken");
+        let rest = self.packed.get(self.at..).unwrap_or_default();
+        match self.wire_type {
+            wire::VARINT => wire::read_varint(self.packed, &mut self.at)
+                .map(Wire::Varint)
+                .ok_or_else(broken),
+            wire::FIXED32 => {
+                let bytes = rest.first_chunk::<4>().ok_or_else(broken)?;
+                self.at = self.at.wrapping_add(4);
+                Ok(Wire::Fixed32(u32::from_le_bytes(*bytes)))
+            }
+            _ => {
+                let bytes = rest.first_chunk::<8>().ok_or_else(broken)?;
+                self.at = self.at.wrapping_add(8);
+                Ok(Wire::Fixed64(u64::from_le_bytes(*bytes)))
+            }
+        }
+    }
+}
+
+/// How many values one occurrence holds; `None` when its wire type is another field's, as protobuf reads it.
+fn occurrences(plan: &FieldPlan, wire: Wire<'_>) -> Fallible<Option<usize>> {
+    let item = match &plan.shape {
+        Shape::One(conv) => {
+            return Ok((wire_type(wire) == conv.proto.wire_type()).then_some(1));
+        }
+        Shape::Map(_) => return Ok((wire_type(wire) == wire::BYTES).then_some(1)),
+        Shape::List(plan) => plan.item.proto.wire_type(),
+    };
+    if wire_type(wire) == item {
+        return Ok(Some(1));
+    }
+    let Wire::Bytes(bytes) = wire else {
+        return Ok(None);
+    };
+    let count = match item {
+        wire::VARINT => {
+            if bytes.last().is_some_and(|last| *last >= 0x80) {
+                return Err(fault(Rule::Malformed, "packed field is broken"));
+            }
+            bytes.iter().filter(|byte| **byte < 0x80).count()
+        }
+        wire::FIXED32 if bytes.len().is_multiple_of(4) => bytes.len() / 4,
+        wire::FIXED64 if bytes.len().is_multiple_of(8) => bytes.len() / 8,
+        _ => return Err(fault(Rule::Malformed, "packed field is broken")),
+    };
+    // An empty packed field is no element, but it is the field.
+    Ok((count > 0).then_some(count))
+}
+
+fn wire_type(wire: Wire<'_>) -> u32 {
+    match wire {
+        Wire::Varint(_) => wire::VARINT,
+        Wire::Fixed64(_) => wire::FIXED64,
+        Wire::Fixed32(_) => wire::FIXED32,
+        Wire::Bytes(_) => wire::BYTES,
+    }
+}
+
+fn stored<'b>(conv: &Conv, slot: &Slot, bytes: &'b [u8]) -> Wire<'b> {
+    match conv.proto.wire_type() {
+        wire::VARINT => Wire::Varint(slot.value),
+        wire::FIXED64 => Wire::Fixed64(slot.value),
+        wire::FIXED32 => Wire::Fixed32(u32::try_from(slot.value).unwrap_or_default()),
+        _ => {
+            let start = usize::try_from(slot.value).unwrap_or(usize::MAX);
+            let end = start.saturating_add(slot.len);
+            Wire::Bytes(bytes.get(start..end).unwrap_or_default())
+        }
+    }
+}
+
+fn is_default(wire: Wire<'_>) -> bool {
+    match wire {
+        Wire::Varint(value) | Wire::Fixed64(value) => value == 0,
+        Wire::Fixed32(value) => value == 0,
+        Wire::Bytes(bytes) => bytes.is_empty(),
+    }
+}

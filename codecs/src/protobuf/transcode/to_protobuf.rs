@@ -1,0 +1,797 @@
+//! Hessian to protobuf: the walk follows the Hessian stream and writes each value where it meets it.
+
+use super::super::error::{Fallible, Policy, Rule, fault};
+use super::super::plan::{ArgumentsPlan, Conv, F, FieldPlan, J, ListPlan, MapPlan, Shape, Types, get};
+use super::super::wire::{self, Wire, put_tag, put_varint};
+use super::scalar::{name_of, unexpected};
+use super::time::Parts;
+use super::{In, Lossy, Scratch};
+use crate::hessian2::{Limits, Reader, Str, Token};
+
+/// No field of the message.
+const NONE: u16 = u16::MAX;
+
+/// Where the fields of a stream's classes go, for the message that each was last read as.
+#[derive(Debug, Default)]
+pub(super) struct ClassMaps {
+    classes: Vec<ClassMap>,
+    places: Vec<u16>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ClassMap {
+    message: u32,
+    start: usize,
+    /// Room in `places`; 0 before the first use.
+    room: usize,
+    sliced: bool,
+}
+
+/// One walk.
+pub(super) struct ToProtobuf<'a, 's> {
+    pub(super) reader: In<'a, 's>,
+    pub(super) types: &'s Types,
+    pub(super) lossy: &'s mut Lossy,
+    pub(super) out: Vec<u8>,
+    maps: &'s mut ClassMaps,
+}
+
+impl<'a, 's> ToProtobuf<'a, 's> {
+    pub(super) fn new(
+        stream: &'a [u8],
+        types: &'s Types,
+        scratch: &'s mut Scratch,
+        limits: &Limits,
+        out: Vec<u8>,
+    ) -> Self {
+        scratch.maps.classes.clear();
+        scratch.maps.places.clear();
+        Self {
+            reader: Reader::new(stream, &mut scratch.hessian, limits),
+            types,
+            lossy: &mut scratch.lossy,
+            out,
+            maps: &mut scratch.maps,
+        }
+    }
+
+    /// Applies a rule by its policy.
+    #[cold]
+    pub(super) fn lose(&mut self, rule: Rule, detail: &str) -> Fallible<Policy> {
+        self.lossy.apply(rule, self.types.policies.get(rule), detail)
+    }
+
+    /// The next value, references followed.
+    pub(super) fn read_value(&mut self) -> Fallible<Token<'a>> {
+        let token = self.reader.read()?;
+        self.follow(token)
+    }
+
+    /// Follows a reference by reading what it refers to again, in its place.
+    #[inline]
+    pub(super) fn follow(&mut self, token: Token<'a>) -> Fallible<Token<'a>> {
+        let Token::Ref(reference) = token else {
+            return Ok(token);
+        };
+        if self.reader.is_open(reference) {
+            return Err(fault(Rule::Cycle, "value contains itself"));
+        }
+        self.reader.enter(reference)?;
+        Ok(self.reader.read()?)
+    }
+
+    /// Passes over what is left of a value whose first token was read.
+    pub(super) fn skip_after(&mut self, token: Token<'a>) -> Fallible<()> {
+        if matches!(
+            token,
+            Token::ListStart { .. } | Token::MapStart { .. } | Token::ObjectStart { .. }
+        ) {
+            self.reader.skip_rest()?;
+        }
+        Ok(())
+    }
+
+    /// A value that is the whole message; `true` when it was null.
+    pub(super) fn whole(&mut self, conv: &Conv) -> Fallible<bool> {
+        let token = self.read_value()?;
+        if token == Token::Null {
+            return Ok(true);
+        }
+        self.content(conv, token)?;
+        Ok(false)
+    }
+
+    /// An argument or result that is one field.
+    pub(super) fn argument(&mut self, field: &FieldPlan) -> Fallible<()> {
+        let token = self.reader.read()?;
+        self.field(field, token)
+            .map_err(|fault| fault.within(&field.name))
+    }
+
+    /// The arguments of a generic call: name, types, and a list of values.
+    pub(super) fn generic(&mut self, plan: &ArgumentsPlan) -> Fallible<()> {
+        self.reader.skip()?;
+        self.reader.skip()?;
+        let fields: &[FieldPlan] = match plan {
+            ArgumentsPlan::Spread(fields) => fields,
+            _ => &[],
+        };
+        let wanted = match plan {
+            ArgumentsPlan::Whole(_) => 1,
+            _ => fields.len(),
+        };
+        match self.read_value()? {
+            Token::Null if wanted == 0 => return Ok(()),
+            Token::ListStart { .. } => {}
+            other => return Err(unexpected(J::Collection, &other)),
+        }
+        for position in 0..wanted {
+            let token = self.reader.read()?;
+            if token == Token::End {
+                return Err(fault(
+                    Rule::Arity,
+                    format!("{position} arguments for {wanted} parameters"),
+                ));
+            }
+            match (plan, fields.get(position)) {
+                (ArgumentsPlan::Whole(conv), _) => {
+                    let token = self.follow(token)?;
+                    if token != Token::Null {
+                        self.content(conv, token)?;
+                    }
+                }
+                (_, Some(field)) => {
+                    self.field(field, token)
+                        .map_err(|fault| fault.within(&field.name))?;
+                }
+                _ => {}
+            }
+        }
+        match self.reader.read()? {
+            Token::End => Ok(()),
+            _ => Err(fault(Rule::Arity, format!("more than {wanted} arguments"))),
+        }
+    }
+
+    /// One field of a message.
+    fn field(&mut self, field: &FieldPlan, token: Token<'a>) -> Fallible<()> {
+        let token = match token {
+            Token::Ref(reference) if field.back_reference && self.reader.is_open(reference) => return Ok(()),
+            other => self.follow(other)?,
+        };
+        if token == Token::Null {
+            return self.null(field);
+        }
+        match &field.shape {
+            Shape::One(conv) => self.value(field.number, conv, !field.presence, token),
+            Shape::List(plan) => self.list(field, plan, token),
+            Shape::Map(plan) => self.map(field, plan, token),
+        }
+    }
+
+    #[inline]
+    fn null(&mut self, field: &FieldPlan) -> Fallible<()> {
+        if field.presence {
+            return Ok(());
+        }
+        let rule = match &field.shape {
+            Shape::List(_) | Shape::Map(_) if field.empty_as_null => return Ok(()),
+            Shape::List(_) | Shape::Map(_) => Rule::NullCollection,
+            Shape::One(_) if field.primitive => Rule::NullPrimitive,
+            Shape::One(_) if field.zero_as_null => return Ok(()),
+            Shape::One(Conv {
+                proto: F::Enum(id), ..
+            }) if get(&self.types.enums, *id).is_some_and(|plan| plan.zero_is_null) => return Ok(()),
+            Shape::One(_) => Rule::NullToDefault,
+        };
+        self.lose(rule, "null where the protobuf field has no unset state")?;
+        Ok(())
+    }
+
+    /// One value with its tag. `elide`: the default is not written.
+    #[inline]
+    fn value(&mut self, number: u32, conv: &Conv, elide: bool, token: Token<'a>) -> Fallible<()> {
+        match &conv.proto {
+            F::String => {
+                if let (J::String, Token::Str(text)) = (conv.java, token) {
+                    return self.string(number, elide, text);
+                }
+                let text = self.text(conv.java, token)?;
+                if !(elide && text.is_empty()) {
+                    wire::put_bytes(number, text.as_bytes(), &mut self.out);
+                }
+            }
+            F::Bytes => {
+                if let (J::Bytes, Token::Binary(binary)) = (conv.java, &token) {
+                    if !(elide && binary.is_empty()) {
+                        put_tag(number, wire::BYTES, &mut self.out);
+                        put_varint(length(binary.len()), &mut self.out);
+                        for piece in binary.pieces() {
+                            self.out.extend_from_slice(piece);
+                        }
+                    }
+                    return Ok(());
+                }
+                let bytes = self.raw_bytes(conv.java, token)?;
+                if !(elide && bytes.is_empty()) {
+                    wire::put_bytes(number, &bytes, &mut self.out);
+                }
+            }
+            proto if proto.is_message() => {
+                let start = wire::begin(number, &mut self.out);
+                self.content(conv, token)?;
+                wire::end(start, &mut self.out);
+            }
+            _ => {
+                let value = self.numeric(conv, token)?;
+                if !(elide && is_zero(value)) {
+                    put_tag(number, conv.proto.wire_type(), &mut self.out);
+                    self.put(value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn string(&mut self, number: u32, elide: bool, text: Str<'a>) -> Fallible<()> {
+        if elide && text.is_empty() {
+            return Ok(());
+        }
+        put_tag(number, wire::BYTES, &mut self.out);
+        match text.as_str() {
+            Some(text) => {
+                put_varint(length(text.len()), &mut self.out);
+                self.out.extend_from_slice(text.as_bytes());
+            }
+            None => {
+                put_varint(length(text.utf8_len()), &mut self.out);
+                if !text.write_utf8(&mut self.out) {
+                    self.lose(Rule::Surrogate, "text holds half of a surrogate pair")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn put(&mut self, value: Wire<'_>) {
+        match value {
+            Wire::Varint(value) => put_varint(value, &mut self.out),
+            Wire::Fixed64(value) => self.out.extend_from_slice(&value.to_le_bytes()),
+            Wire::Fixed32(value) => self.out.extend_from_slice(&value.to_le_bytes()),
+            Wire::Bytes(bytes) => self.out.extend_from_slice(bytes),
+        }
+    }
+
+    fn put_int(&mut self, number: u32, value: i64) {
+        if value != 0 {
+            put_tag(number, wire::VARINT, &mut self.out);
+            put_varint(value.cast_unsigned(), &mut self.out);
+        }
+    }
+
+    /// What is inside of a message type.
+    fn content(&mut self, conv: &Conv, token: Token<'a>) -> Fallible<()> {
+        match &conv.proto {
+            F::Message(id) => self.object(*id, token),
+            F::Polymorphic(id) => self.branch(*id, token),
+            F::Wrapped(inner) => {
+                let inner = Conv {
+                    proto: (**inner).clone(),
+                    ..conv.clone()
+                };
+                self.value(1, &inner, true, token)
+            }
+            F::Holder(field) | F::Nullable(field) => self
+                .field(field, token)
+                .map_err(|fault| fault.within(&field.name)),
+            F::Timestamp => {
+                let (seconds, nanos) = self.timestamp(conv.java, token)?;
+                self.put_int(1, seconds);
+                self.put_int(2, i64::from(nanos));
+                Ok(())
+            }
+            F::Duration => {
+                let (seconds, nanos) = self.span(token)?;
+                self.put_int(1, seconds);
+                self.put_int(2, i64::from(nanos));
+                Ok(())
+            }
+            F::Decimal => {
+                let text = self.text(J::BigDecimal, token)?;
+                if !text.is_empty() {
+                    wire::put_bytes(1, text.as_bytes(), &mut self.out);
+                }
+                Ok(())
+            }
+            F::TypeDate | F::TimeOfDay | F::DateTime => {
+                let parts = self.parts(conv.java, token)?;
+                self.google_type(&conv.proto, &parts)
+            }
+            F::Struct | F::Value | F::ListValue | F::JavaValue | F::AnyMessage => {
+                self.dynamic(&conv.proto, conv.keep_class, token)
+            }
+            _ => Err(unexpected(conv.java, &token)),
+        }
+    }
+
+    /// What is inside of an Any.
+    pub(super) fn any_content(&mut self, conv: &Conv, token: Token<'a>) -> Fallible<()> {
+        self.content(conv, token)
+    }
+
+    /// A scalar in its wrapper inside of an Any.
+    pub(super) fn any_scalar(&mut self, conv: &Conv, token: Token<'a>) -> Fallible<()> {
+        self.value(1, conv, true, token)
+    }
+
+    fn google_type(&mut self, proto: &F, parts: &Parts) -> Fallible<()> {
+        let date_ok = *proto == F::TimeOfDay || (parts.date_is_valid() && (1..=9999).contains(&parts.year));
+        let time_ok = *proto == F::TypeDate || parts.time_is_valid();
+        if !date_ok || !time_ok {
+            return Err(fault(Rule::Range, "date or time does not fit google.type"));
+        }
+        let mut number = 1u32;
+        if *proto != F::TimeOfDay {
+            for value in [parts.year, parts.month, parts.day] {
+                self.put_int(number, value);
+                number = number.saturating_add(1);
+            }
+        }
+        if *proto != F::TypeDate {
+            for value in [parts.hour, parts.minute, parts.second, parts.nano] {
+                self.put_int(number, value);
+                number = number.saturating_add(1);
+            }
+        }
+        if *proto == F::DateTime {
+            if let Some(zone) = &parts.zone {
+                let start = wire::begin(9, &mut self.out);
+                wire::put_bytes(1, zone.as_bytes(), &mut self.out);
+                wire::end(start, &mut self.out);
+            } else if let Some(offset) = parts.offset {
+                let start = wire::begin(8, &mut self.out);
+                self.put_int(1, offset);
+                wire::end(start, &mut self.out);
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, field: &FieldPlan, plan: &ListPlan, token: Token<'a>) -> Fallible<()> {
+        match token {
+            Token::ListStart { .. } => {}
+            Token::ObjectStart { class, .. } => return self.enum_set(field, plan, class),
+            other => return Err(unexpected(J::Collection, &other)),
+        }
+        let before = self.out.len();
+        let packed = plan.packed.then(|| wire::begin(field.number, &mut self.out));
+        let mut index = 0usize;
+        loop {
+            let token = self.reader.read()?;
+            if token == Token::End {
+                break;
+            }
+            self.element(field, plan, token)
+                .map_err(|fault| fault.within(&format!("[{index}]")))?;
+            index = index.wrapping_add(1);
+        }
+        if let Some(start) = packed {
+            if self.out.len() == start {
+                self.out.truncate(before);
+            } else {
+                wire::end(start, &mut self.out);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn element(&mut self, field: &FieldPlan, plan: &ListPlan, token: Token<'a>) -> Fallible<()> {
+        let token = self.follow(token)?;
+        if token != Token::Null {
+            if plan.packed {
+                let value = self.numeric(&plan.item, token)?;
+                self.put(value);
+                return Ok(());
+            }
+            return self.value(field.number, &plan.item, false, token);
+        }
+        if let F::Nullable(_) | F::Wrapped(_) = plan.item.proto {
+            // A wrapper in a list cannot be unset, but Nullable's field can.
+            if let F::Nullable(_) = plan.item.proto {
+                let start = wire::begin(field.number, &mut self.out);
+                wire::end(start, &mut self.out);
+                return Ok(());
+            }
+        }
+        let policy = field
+            .null_element
+            .unwrap_or_else(|| self.types.policies.get(Rule::NullElement));
+        match self.lossy.apply(Rule::NullElement, policy, "null in a list")? {
+            Policy::Drop => {}
+            _ => self.default_value(field.number, &plan.item, plan.packed),
+        }
+        Ok(())
+    }
+
+    /// The default of a type, where an element cannot be left out.
+    fn default_value(&mut self, number: u32, conv: &Conv, packed: bool) {
+        if !packed {
+            put_tag(number, conv.proto.wire_type(), &mut self.out);
+        }
+        match conv.proto.wire_type() {
+            wire::FIXED32 => self.out.extend_from_slice(&[0; 4]),
+            wire::FIXED64 => self.out.extend_from_slice(&[0; 8]),
+            _ => self.out.push(0),
+        }
+    }
+
+    /// An `EnumSet`, which Java writes as an object with a list in it.
+    fn enum_set(&mut self, field: &FieldPlan, plan: &ListPlan, class: u32) -> Fallible<()> {
+        let mut found = false;
+        for position in 0usize.. {
+            let name = self.reader.class(class).and_then(|class| class.field(position));
+            let token = self.reader.read()?;
+            let (Some(name), false) = (name, token == Token::End) else {
+                break;
+            };
+            if name.is("objects") {
+                found = true;
+                let token = self.follow(token)?;
+                if token != Token::Null {
+                    self.list(field, plan, token)?;
+                }
+            } else {
+                self.skip_after(token)?;
+            }
+        }
+        if found {
+            Ok(())
+        } else {
+            Err(fault(Rule::Kind, "expected a list, found an object"))
+        }
+    }
+
+    fn map(&mut self, field: &FieldPlan, plan: &MapPlan, token: Token<'a>) -> Fallible<()> {
+        let Token::MapStart { .. } = token else {
+            return Err(unexpected(J::Map, &token));
+        };
+        let mut index = 0usize;
+        loop {
+            let token = self.reader.read()?;
+            if token == Token::End {
+                return Ok(());
+            }
+            self.entry(field, plan, token)
+                .map_err(|fault| fault.within(&format!("[{index}]")))?;
+            index = index.wrapping_add(1);
+        }
+    }
+
+    fn entry(&mut self, field: &FieldPlan, plan: &MapPlan, key: Token<'a>) -> Fallible<()> {
+        let key = self.follow(key)?;
+        if key == Token::Null {
+            return Err(fault(Rule::NullMapKey, "null key in a map"));
+        }
+        let before = self.out.len();
+        let start = wire::begin(field.number, &mut self.out);
+        self.value(1, &plan.key, false, key)
+            .map_err(|fault| fault.within("key"))?;
+        let value = self.read_value()?;
+        if value != Token::Null {
+            self.value(2, &plan.value, false, value)
+                .map_err(|fault| fault.within("value"))?;
+        } else if !plan.value_presence {
+            let policy = field
+                .null_value
+                .unwrap_or_else(|| self.types.policies.get(Rule::NullMapValue));
+            match self
+                .lossy
+                .apply(Rule::NullMapValue, policy, "null value in a map")?
+            {
+                Policy::Drop => {
+                    self.out.truncate(before);
+                    return Ok(());
+                }
+                _ => self.default_value(2, &plan.value, false),
+            }
+        }
+        wire::end(start, &mut self.out);
+        Ok(())
+    }
+
+    /// The number of an enum constant, from its object or its name.
+    pub(super) fn enum_number(&mut self, id: u32, token: Token<'a>) -> Fallible<i32> {
+        let Some(plan) = get(&self.types.enums, id) else {
+            return Err(unexpected(J::Enum, &token));
+        };
+        let name = match token {
+            Token::Str(text) => text.to_cow(),
+            Token::ObjectStart { .. } | Token::MapStart { .. } => match self.handle_of(token)?.text {
+                Some(name) => name,
+                None => return Err(fault(Rule::Kind, "an enum object has no name")),
+            },
+            other => return Err(unexpected(J::Enum, &other)),
+        };
+        match plan.by_java.get(&*name) {
+            Some(number) => Ok(*number),
+            None if plan.zero_is_null => {
+                self.lose(
+                    Rule::UnknownEnum,
+                    &format!("constant is not one of {}", plan.name),
+                )?;
+                Ok(0)
+            }
+            // Number 0 is a constant of its own: a silent 0 would be another value.
+            None => Err(fault(
+                Rule::UnknownEnum,
+                format!("constant is not one of {}", plan.name),
+            )),
+        }
+    }
+
+    /// The fields of an object, or of the map that stands for one.
+    pub(super) fn object(&mut self, id: u32, token: Token<'a>) -> Fallible<()> {
+        match token {
+            Token::ObjectStart { class, .. } => self.instance(id, class),
+            Token::MapStart { type_name, .. } => {
+                if let Some(name) = type_name {
+                    self.check_class(id, name)?;
+                }
+                self.generic_object(id)
+            }
+            other => Err(fault(
+                Rule::Kind,
+                format!("expected an object, found {}", name_of(&other)),
+            )),
+        }
+    }
+
+    fn instance(&mut self, id: u32, class: u32) -> Fallible<()> {
+        let (start, count) = self.class_map(id, class)?;
+        let message = self.types.message(id);
+        for position in 0..count {
+            let place = self.maps.places.get(start.wrapping_add(position)).copied();
+            match place.and_then(|place| message.fields.get(usize::from(place))) {
+                Some(field) => {
+                    let token = self.reader.read()?;
+                    // The map may have moved on to another message inside; its room stays.
+                    self.field(field, token)
+                        .map_err(|fault| fault.within(&field.name))?;
+                    if self.map_of(class) != Some(id) {
+                        self.class_map(id, class)?;
+                    }
+                }
+                None => self.unbound(id, class, position)?,
+            }
+        }
+        match self.reader.read()? {
+            Token::End => Ok(()),
+            other => Err(fault(
+                Rule::Malformed,
+                format!("expected the end of an object, found {}", name_of(&other)),
+            )),
+        }
+    }
+
+    /// A Java field that is bound to nothing.
+    fn unbound(&mut self, id: u32, class: u32, position: usize) -> Fallible<()> {
+        let message = self.types.message(id);
+        let name = self.reader.class(class).and_then(|class| class.field(position));
+        let shadowed = name.is_some_and(|name| message.by_java.contains_key(&*name.to_cow()));
+        let ignored = name.is_none_or(|name| {
+            ["this$0", "$jacocoData", "serialVersionUID"]
+                .iter()
+                .any(|n| name.is(n))
+        });
+        match (message.collect, name) {
+            (Some(number), Some(name)) if !shadowed && !ignored => {
+                let name = name.to_cow();
+                let token = self.read_value()?;
+                self.collected(number, &name, token)
+            }
+            _ => {
+                if !shadowed && !ignored {
+                    self.unknown_field(id)?;
+                }
+                Ok(self.reader.skip()?)
+            }
+        }
+    }
+
+    fn unknown_field(&mut self, id: u32) -> Fallible<()> {
+        let message = self.types.message(id);
+        let policy = if message.unknown_error {
+            Policy::Error
+        } else {
+            self.types.policies.get(Rule::UnknownJavaField)
+        };
+        let text = format!("{} has a field that is not bound", message.class);
+        self.lossy.apply(Rule::UnknownJavaField, policy, &text)?;
+        Ok(())
+    }
+
+    /// A map in place of an object, as generic calls and strict Java hops make it.
+    fn generic_object(&mut self, id: u32) -> Fallible<()> {
+        loop {
+            let name = match self.reader.read()? {
+                Token::End => return Ok(()),
+                Token::Str(name) => name,
+                other => return Err(unexpected(J::String, &other)),
+            };
+            let message = self.types.message(id);
+            let key = name.to_cow();
+            let field = message
+                .by_java
+                .get(&*key)
+                .and_then(|place| message.fields.get(usize::from(*place)));
+            match field {
+                Some(field) => {
+                    let token = self.reader.read()?;
+                    self.field(field, token)
+                        .map_err(|fault| fault.within(&field.name))?;
+                }
+                None if &*key == "class" => {
+                    let token = self.read_value()?;
+                    match token {
+                        Token::Str(class) => {
+                            self.check_class(id, class)?;
+                        }
+                        other => self.skip_after(other)?,
+                    }
+                }
+                None => match message.collect {
+                    Some(number) => {
+                        let token = self.read_value()?;
+                        self.collected(number, &key, token)?;
+                    }
+                    None => {
+                        self.unknown_field(id)?;
+                        self.reader.skip()?;
+                    }
+                },
+            }
+        }
+    }
+
+    /// A oneof message: the branch of the object's class.
+    fn branch(&mut self, id: u32, token: Token<'a>) -> Fallible<()> {
+        let Some(plan) = get(&self.types.polymorphic, id) else {
+            return Err(unexpected(J::Object, &token));
+        };
+        let name = match token {
+            Token::ObjectStart { class, .. } => self.reader.class(class).map(|class| class.name()),
+            Token::MapStart { type_name, .. } => type_name,
+            other => return Err(unexpected(J::Object, &other)),
+        };
+        let name = name.map(|name| name.to_cow()).unwrap_or_default();
+        let place = plan.by_class.get(cut_proxy(&name)).copied().or(plan.default);
+        let Some((number, field, message)) = place.and_then(|place| plan.branches.get(place)) else {
+            return Err(fault(
+                Rule::PolymorphicValue,
+                format!("class is no branch of {}", plan.name),
+            ));
+        };
+        let start = wire::begin(*number, &mut self.out);
+        self.object(*message, token)
+            .map_err(|fault| fault.within(field))?;
+        wire::end(start, &mut self.out);
+        Ok(())
+    }
+
+    fn map_of(&self, class: u32) -> Option<u32> {
+        let entry = get(&self.maps.classes, class)?;
+        (entry.room > 0).then_some(entry.message)
+    }
+
+    /// Where the fields of a class of the stream go in a message: the range of `places`.
+    fn class_map(&mut self, id: u32, class: u32) -> Fallible<(usize, usize)> {
+        if let Some(entry) = get(&self.maps.classes, class)
+            && entry.message == id
+            && entry.room > 0
+        {
+            let (start, count, sliced) = (entry.start, entry.room.wrapping_sub(1), entry.sliced);
+            if sliced {
+                self.lose(
+                    Rule::SubclassSlice,
+                    "class is not bound: it is read as its superclass",
+                )?;
+            }
+            return Ok((start, count));
+        }
+        self.new_class_map(id, class)
+    }
+
+    #[cold]
+    fn new_class_map(&mut self, id: u32, class: u32) -> Fallible<(usize, usize)> {
+        let Some(definition) = self.reader.class(class) else {
+            return Err(fault(Rule::Malformed, "object of an unknown class"));
+        };
+        let name = definition.name();
+        let count = definition.field_count();
+        let message = self.types.message(id);
+        let index = usize::try_from(class).unwrap_or(usize::MAX);
+        if self.maps.classes.len() <= index {
+            let none = ClassMap {
+                message: 0,
+                start: 0,
+                room: 0,
+                sliced: false,
+            };
+            self.maps.classes.resize(index.saturating_add(1), none);
+        }
+        let known = get(&self.maps.classes, class).filter(|entry| entry.room > 0);
+        let start = known.map_or(self.maps.places.len(), |entry| entry.start);
+        self.maps
+            .places
+            .resize(self.maps.places.len().max(start.saturating_add(count)), NONE);
+        for position in 0..count {
+            let name = definition.field(position).map(|name| name.to_cow());
+            let place = name
+                .and_then(|name| message.by_java.get(&*name).copied())
+                .unwrap_or(NONE);
+            // Of two fields with one name the later one is the subclass's, and wins.
+            if place != NONE
+                && let Some(earlier) = self.maps.places.get_mut(start..start.saturating_add(position))
+            {
+                earlier
+                    .iter_mut()
+                    .filter(|p| **p == place)
+                    .for_each(|p| *p = NONE);
+            }
+            if let Some(slot) = self.maps.places.get_mut(start.saturating_add(position)) {
+                *slot = place;
+            }
+        }
+        let sliced = self.check_class(id, name)?;
+        if let Some(slot) = self.maps.classes.get_mut(index) {
+            *slot = ClassMap {
+                message: id,
+                start,
+                room: count.saturating_add(1),
+                sliced,
+            };
+        }
+        Ok((start, count))
+    }
+
+    /// Whether an object of this class is read as a superclass that is bound; an error where that is forbidden.
+    fn check_class(&mut self, id: u32, name: Str<'a>) -> Fallible<bool> {
+        let message = self.types.message(id);
+        let name = name.to_cow();
+        let name = cut_proxy(&name);
+        if name == message.class {
+            return Ok(false);
+        }
+        if self.types.by_class.contains_key(name) && !message.slice {
+            self.lose(
+                Rule::PolymorphicValue,
+                &format!("object is of another bound class than {}", message.class),
+            )?;
+        }
+        self.lose(
+            Rule::SubclassSlice,
+            "class is not bound: it is read as its superclass",
+        )?;
+        Ok(true)
+    }
+}
+
+/// The class behind a proxy's name.
+fn cut_proxy(name: &str) -> &str {
+    let name = name.split_once("_$$").map_or(name, |(class, _)| class);
+    name.split_once("$$").map_or(name, |(class, _)| class)
+}
+
+#[inline]
+fn is_zero(value: Wire<'_>) -> bool {
+    matches!(value, Wire::Varint(0) | Wire::Fixed32(0) | Wire::Fixed64(0))
+}
+
+#[inline]
+#[allow(clippy::as_conversions, reason = "usize is at most 64 bits")]
+fn length(len: usize) -> u64 {
+    len as u64
+}
