@@ -270,6 +270,32 @@ impl MethodBinding {
         self.finish(Side::Result, done.map(|()| out.into()))
     }
 
+    /// The result in a reply message for a generic caller: objects are maps with a `class` entry, enums their names
+    /// (mapping section 12).
+    ///
+    /// # Errors
+    /// As [`result_to_hessian`](Self::result_to_hessian).
+    pub fn result_to_generic(
+        &self,
+        message: &[u8],
+        null: bool,
+        scratch: &mut Scratch,
+        limits: &Limits,
+    ) -> Result<Bytes, MappingError> {
+        if null || matches!(self.result, ResultPlan::Void) {
+            return Ok(Bytes::from_static(b"N"));
+        }
+        let mut out = Vec::with_capacity(message.len().saturating_add(FIRST_BUFFER));
+        let mut walk = ToHessian::new(Writer::new(&mut out), &self.types, scratch, limits);
+        walk.generic = true;
+        let done = match &self.result {
+            ResultPlan::Whole(conv) => walk.whole(conv, message),
+            ResultPlan::Single(field) => walk.fields(message, std::slice::from_ref(&**field)),
+            ResultPlan::Void | ResultPlan::None => Err(streaming()),
+        };
+        self.finish(Side::Result, done.map(|()| out.into()))
+    }
+
     fn finish<T>(&self, side: Side, done: Fallible<T>) -> Result<T, MappingError> {
         done.map_err(|fault| fault.into_error(&self.name, side))
     }
@@ -296,6 +322,41 @@ pub(crate) fn object_to_protobuf(
     let token = walk.read_value()?;
     walk.object(message, token)?;
     Ok(walk.out)
+}
+
+/// A Throwable of a class whose own fields are in a message.
+pub(crate) fn throwable_of_message(
+    types: &Types,
+    message: u32,
+    class: &str,
+    text: &str,
+    bytes: &[u8],
+    scratch: &mut Scratch,
+    limits: &Limits,
+) -> Fallible<Vec<u8>> {
+    let mut out = Vec::with_capacity(bytes.len().saturating_add(FIRST_BUFFER));
+    let plan = types.message(message);
+    let standard = ["detailMessage", "cause", "stackTrace", "suppressedExceptions"];
+    let own: Vec<_> = plan
+        .fields
+        .iter()
+        .filter(|field| !standard.contains(&field.java.as_str()))
+        .cloned()
+        .collect();
+    let mut writer = Writer::new(&mut out);
+    let names: Vec<&str> = standard
+        .into_iter()
+        .chain(own.iter().map(|field| field.java.as_str()))
+        .collect();
+    let class = writer.define_class(class, names);
+    writer.begin_object(class);
+    writer.string(text);
+    writer.null();
+    // An empty list, never null: old JDKs fail on it.
+    writer.begin_list(Some("[java.lang.StackTraceElement"), 0);
+    writer.null();
+    ToHessian::new(writer, types, scratch, limits).fields(bytes, &own)?;
+    Ok(out)
 }
 
 /// The reader and writer types that the two halves share.

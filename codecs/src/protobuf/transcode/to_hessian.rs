@@ -40,6 +40,8 @@ pub(super) struct ToHessian<'s, 'o> {
     nodes: u32,
     /// Classes that are written for values without a plan.
     pub(super) classes: Vec<(String, Vec<String>)>,
+    /// Write objects as maps, as a generic caller wants them.
+    pub(super) generic: bool,
 }
 
 impl<'s, 'o> ToHessian<'s, 'o> {
@@ -59,6 +61,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             depth: 0,
             nodes: limits.nodes,
             classes: Vec::new(),
+            generic: false,
         }
     }
 
@@ -112,6 +115,9 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     pub(super) fn object(&mut self, id: u32, bytes: &[u8]) -> Fallible<()> {
         let message = self.types.message(id);
         self.deeper()?;
+        if self.generic {
+            return self.object_as_map(message, bytes);
+        }
         let key = usize::try_from(id).unwrap_or(usize::MAX);
         let names = message.class_fields.iter().map(String::as_str);
         let reference = self.writer.begin_object_of(key, &message.class, names);
@@ -126,6 +132,30 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             self.constant(value);
         }
         self.open.pop();
+        self.shallower();
+        Ok(())
+    }
+
+    /// An object in the generic style.
+    fn object_as_map(&mut self, message: &MessagePlan, bytes: &[u8]) -> Fallible<()> {
+        self.writer.begin_map(None);
+        self.writer.string("class");
+        self.writer.string(&message.class);
+        let base = self.scan(bytes, &message.fields, Some(message))?;
+        for (index, field) in message.fields.iter().enumerate() {
+            if field.back_reference {
+                continue;
+            }
+            self.writer.string(&field.java);
+            self.field(bytes, field, base.wrapping_add(index))
+                .map_err(|fault| fault.within(&field.name))?;
+        }
+        self.slots.truncate(base);
+        for (name, value) in &message.defaults {
+            self.writer.string(name);
+            self.constant(value);
+        }
+        self.writer.end();
         self.shallower();
         Ok(())
     }

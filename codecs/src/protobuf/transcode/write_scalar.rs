@@ -168,6 +168,9 @@ impl ToHessian<'_, '_> {
     }
 
     fn enum_object(&mut self, class: &str, id: u32, name: &str) {
+        if self.generic {
+            return self.writer.string(name);
+        }
         let key = HANDLES
             .saturating_add(1000)
             .saturating_add(usize::try_from(id).unwrap_or(0));
@@ -308,6 +311,10 @@ impl ToHessian<'_, '_> {
     fn time(&mut self, java: J, handle: &Handle<'_>) -> Fallible<()> {
         let parts = &handle.parts;
         match java {
+            // The generic style has these as their texts.
+            J::LocalDate if self.generic => self.writer.string(&parts.date_text()),
+            J::LocalTime if self.generic => self.writer.string(&parts.time_text()),
+            J::LocalDateTime if self.generic => self.writer.string(&parts.date_time_text()),
             J::Date => {
                 let millis = self.to_millis(handle.seconds, handle.nanos)?;
                 self.writer.date(millis);
