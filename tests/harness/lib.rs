@@ -8,12 +8,14 @@
 //! | [`dubbo_consumer`], [`dubbo_provider`] | Dubbo2, with faults on command |
 //! | [`mesh_consumer`], [`mesh_provider`] | Triple and gRPC, with faults on command |
 //! | [`zookeeper`] | a ZooKeeper server, with cuts, silence and expired sessions on command |
+//! | [`istiod`] | delta ADS from objects of the test or of an MCP source, with faults on command |
 //! | [`dubbo2`], [`hessian`], [`triple`], [`proto`] | the bytes they speak |
 
 pub mod dubbo2;
 pub mod dubbo_consumer;
 pub mod dubbo_provider;
 pub mod hessian;
+pub mod istiod;
 pub mod mesh_consumer;
 pub mod mesh_provider;
 pub mod proto;

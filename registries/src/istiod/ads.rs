@@ -108,18 +108,4 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn backs_off_up_to_a_limit() {
-        let mut back_off = BackOff::default();
-        assert_eq!(back_off.next(0.5), Duration::from_millis(10));
-        assert_eq!(back_off.next(0.0), Duration::from_millis(10));
-        assert_eq!(back_off.next(0.5), Duration::from_millis(40));
-        for _ in 0..100 {
-            assert!(back_off.next(0.999) <= Duration::from_millis(22_500));
-        }
-        assert!(back_off.next(0.0) >= Duration::from_millis(7_500));
-    }
-}
+mod tests;
