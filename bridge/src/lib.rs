@@ -7,6 +7,7 @@
 //! | [`admin`] | the operator's port |
 //! | [`telemetry`] | logs and metrics |
 //! | [`cli`] | the program's commands |
+//! | [`explain`] | what is known of a service, and where its calls would go |
 //! | [`route`], [`balance`] | where a call goes, and which endpoint takes it |
 //! | [`worker`] | data-plane threads, what they share and what they count |
 //! | [`listener`] | accepts calls from downstream |
@@ -21,6 +22,7 @@ mod call;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod explain;
 pub mod limits;
 pub mod listener;
 #[cfg(test)]

@@ -175,16 +175,12 @@ pub fn decide(
     now: Now,
     rng: &mut fastrand::Rng,
 ) -> Result<Decision, NotRouted> {
-    let order = [(caller, Why::Own), (caller.other(), Why::OtherForLackOfOwn)];
-    for (island, why) in order {
-        if is_usable(service, island, now) {
-            return decide_in(service, island, why, request, rng);
-        }
+    if let Some((island, why)) = prefer(service, caller, now) {
+        return decide_in(service, island, why, request, rng);
     }
     // Nobody is there: the rules of the mesh may still answer by themselves, or say what is wrong.
-    let side = order
+    let side = [caller, caller.other()]
         .into_iter()
-        .map(|(island, _)| island)
         .find(|island| exists(service, *island));
     let Some(island) = side else {
         let text = format!("no provider of {} in either island", service.key);
@@ -200,6 +196,14 @@ pub fn decide(
         delay,
         ..NotRouted::unavailable(Reason::UH, text)
     })
+}
+
+/// The island whose natives take a call from an island now, and why; `None` when neither has a usable one.
+pub fn prefer(service: &Service, caller: Island, now: Now) -> Option<(Island, Why)> {
+    let order = [(caller, Why::Own), (caller.other(), Why::OtherForLackOfOwn)];
+    order
+        .into_iter()
+        .find(|(island, _)| is_usable(service, *island, now))
 }
 
 fn exists(service: &Service, island: Island) -> bool {
