@@ -270,6 +270,8 @@ impl Attempts<'_> {
         let outgoing = Outgoing {
             service: &self.known.upstream_key,
             method: &self.invocation.method,
+            path: (self.known.upstream_key.interface(), &self.invocation.method),
+            authority: self.decision.authority(),
             descriptor: self.invocation.descriptor.as_ref(),
             arguments: &arguments,
             attachments: &self.invocation.attachments,

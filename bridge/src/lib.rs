@@ -21,6 +21,7 @@ pub mod balance;
 mod call;
 pub mod cli;
 pub mod config;
+mod corked;
 pub mod error;
 pub mod explain;
 pub mod limits;

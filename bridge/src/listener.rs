@@ -1,6 +1,7 @@
 //! Accepts calls from downstream: one connection, one task, on one worker.
 
 mod dubbo2;
+mod triple;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -46,6 +47,6 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: std::net::TcpStream, peer:
     };
     match config.wire {
         Wire::Dubbo2 => dubbo2::serve(worker, stream, caller).await,
-        Wire::Triple => drop(stream),
+        Wire::Triple => triple::serve(worker, stream, caller).await,
     }
 }

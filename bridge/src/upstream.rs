@@ -2,6 +2,7 @@
 
 mod dubbo2;
 mod pool;
+mod triple;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use codecs::{Attachments, Payload, Reply, ServiceKey};
 use registries::directory::{Endpoint, Protocol};
 use tokio::time::Instant;
 
-use crate::error::{CallError, Kind};
+use crate::error::CallError;
 use crate::worker::Worker;
 
 /// A call as an upstream needs it: the payload is in the endpoint's encoding.
@@ -22,6 +23,10 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) service: &'a ServiceKey,
     /// The method as the upstream names it.
     pub(crate) method: &'a str,
+    /// The service's and the method's name in a Triple path.
+    pub(crate) path: (&'a str, &'a str),
+    /// `:authority` on Triple; the endpoint's address when `None`.
+    pub(crate) authority: Option<&'a str>,
     /// The parameter descriptor; `None` where neither the caller nor the binding knows it.
     pub(crate) descriptor: Option<&'a Text>,
     /// The arguments.
@@ -42,12 +47,14 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Default)]
 pub(crate) struct Upstreams {
     pub(crate) dubbo2: pool::Pool<dubbo2::Connection>,
+    pub(crate) triple: pool::Pool<triple::Connection>,
 }
 
 impl Upstreams {
     /// Ends all connections.
     pub(crate) fn close(&self) {
         self.dubbo2.close();
+        self.triple.close();
     }
 }
 
@@ -59,6 +66,6 @@ pub(crate) async fn place(
 ) -> Result<Reply, CallError> {
     match endpoint.protocol {
         Protocol::Dubbo2 { .. } => dubbo2::place(worker, endpoint, call).await,
-        Protocol::Triple { .. } => Err(CallError::unsent(Kind::Unsupported)),
+        Protocol::Triple { .. } => triple::place(worker, endpoint, call).await,
     }
 }
