@@ -404,3 +404,6 @@ async fn expire(shared: Arc<Shared>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,8 @@ pub struct Config {
     pub watch: WatchMode,
     /// Creates and deletes of our nodes a second; bursts are as many. Default 200.
     pub publish_rate: u32,
+    /// How often our nodes are compared with what there is, so that an operator's delete is repaired. Default 30 s.
+    pub verify: Duration,
 }
 
 /// Whom we are to the servers: ZooKeeper's `digest` scheme.
@@ -179,6 +181,7 @@ struct RawConfig {
     interfaces: RawInterfaces,
     watch: WatchMode,
     publish_rate: Option<u32>,
+    verify: Option<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -253,6 +256,7 @@ impl TryFrom<RawConfig> for Config {
         config.coalesce = duration("coalesce", raw.coalesce, config.coalesce, Duration::ZERO, minute)?;
         config.in_flight = number("in_flight", raw.in_flight, 32, 1024)? as usize;
         config.publish_rate = number("publish_rate", raw.publish_rate, 200, 100_000)?;
+        config.verify = duration("verify", raw.verify, config.verify, second, 60 * minute)?;
         config.interfaces = Interfaces::new(&raw.interfaces.include, &raw.interfaces.exclude)?;
         config.watch = raw.watch;
         Ok(config)
@@ -297,6 +301,7 @@ impl Config {
             interfaces: Interfaces::new(&[], &[])?,
             watch: WatchMode::Auto,
             publish_rate: 200,
+            verify: Duration::from_secs(30),
         })
     }
 

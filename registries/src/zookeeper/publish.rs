@@ -5,6 +5,7 @@
 //! before what it replaces is deleted. Nodes are ephemeral: a crash takes them away with the session.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +21,6 @@ use super::session::{self, Backoff, Session};
 use super::{Error, paths};
 use crate::publish::LegacyRecords;
 
-/// How often what we own is compared with what there is: an operator's delete is repaired then.
-const VERIFY: Duration = Duration::from_secs(30);
 /// Creates and deletes between two looks at what is desired.
 const CHUNK: usize = 64;
 /// Conflicts that are kept for show.
@@ -75,18 +74,35 @@ pub struct Publisher {
     identity: Identity,
     withdrawals: mpsc::Receiver<oneshot::Sender<Withdrawn>>,
     state: watch::Sender<PublishState>,
+    life: Arc<AtomicU8>,
 }
 
 /// Asks a [`Publisher`] to delete its nodes and end; for the drain.
 #[derive(Debug, Clone)]
-pub struct Withdraw(mpsc::Sender<oneshot::Sender<Withdrawn>>);
+pub struct Withdraw {
+    ask: mpsc::Sender<oneshot::Sender<Withdrawn>>,
+    life: Arc<AtomicU8>,
+}
+
+/// The life of a publisher: a withdrawal before it runs keeps it from running, and has nothing to wait for.
+const IDLE: u8 = 0;
+const RUNNING: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+fn moves(life: &AtomicU8, to: u8) -> bool {
+    life.compare_exchange(IDLE, to, Ordering::AcqRel, Ordering::Acquire)
+        .is_ok()
+}
 
 impl Withdraw {
     /// Deletes all our nodes, before their listeners close. Done when the servers have answered, or cannot be reached; the
     /// publisher's `run` then returns.
     pub async fn withdraw(&self) -> Withdrawn {
+        if moves(&self.life, WITHDRAWN) {
+            return Withdrawn::default();
+        }
         let (done, answer) = oneshot::channel();
-        if self.0.send(done).await.is_err() {
+        if self.ask.send(done).await.is_err() {
             return Withdrawn::default();
         }
         answer.await.unwrap_or_default()
@@ -98,13 +114,19 @@ impl Publisher {
     pub fn new(config: Config, identity: Identity) -> (Self, Withdraw, watch::Receiver<PublishState>) {
         let (ask, withdrawals) = mpsc::channel(1);
         let (state, states) = watch::channel(PublishState::default());
+        let life = Arc::new(AtomicU8::new(IDLE));
+        let withdraw = Withdraw {
+            ask,
+            life: life.clone(),
+        };
         let publisher = Self {
             config,
             identity,
             withdrawals,
             state,
+            life,
         };
-        (publisher, Withdraw(ask), states)
+        (publisher, withdraw, states)
     }
 
     /// Keeps our nodes equal to `desired` until withdrawn or dropped. Has a session of its own, with a shorter timeout than
@@ -112,6 +134,9 @@ impl Publisher {
     ///
     /// What is not desired is deleted at once: hand in nothing before every source has synced.
     pub async fn run(mut self, mut desired: watch::Receiver<Arc<LegacyRecords>>) {
+        if !moves(&self.life, RUNNING) {
+            return;
+        }
         let config = self.config.clone();
         let mut backoff = Backoff::for_session(config.publish_session_timeout);
         let rate = Arc::new(Rate::new(config.publish_rate));
@@ -135,6 +160,7 @@ impl Publisher {
                         },
                         root: config.root.clone(),
                         in_flight: config.in_flight,
+                        verify: config.verify,
                         owned: BTreeSet::new(),
                         swept: BTreeSet::new(),
                         conflicts: BTreeMap::new(),
@@ -209,6 +235,7 @@ struct Owner {
     hand: Hand,
     root: String,
     in_flight: usize,
+    verify: Duration,
     owned: BTreeSet<String>,
     /// Directories that were searched for nodes of our predecessors.
     swept: BTreeSet<String>,
@@ -240,7 +267,7 @@ impl Owner {
         state: &watch::Sender<PublishState>,
     ) -> End {
         let mut states = self.hand.session.states();
-        let mut verify_at = Instant::now() + VERIFY;
+        let mut verify_at = Instant::now() + self.verify;
         let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
         loop {
             if let Ok(done) = withdrawals.try_recv() {
@@ -291,7 +318,7 @@ impl Owner {
                 () = sleep_until(wake_at) => wake_at == verify_at,
             };
             if verify {
-                verify_at = Instant::now() + VERIFY;
+                verify_at = Instant::now() + self.verify;
                 if let Err(error) = self.verify().await {
                     debug!(error = error.chain(), "comparing our nodes failed");
                     verify_at = Instant::now() + retry.step();

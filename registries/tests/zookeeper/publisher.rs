@@ -169,6 +169,31 @@ async fn repairs_what_was_deleted_while_it_was_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn repairs_what_an_operator_deleted() {
+    let server = Server::start().await.unwrap();
+    let url = ours("a.A", "r1", 1);
+    let path = path_of("a.A", &url);
+    let mut config = config(&server.connect_string());
+    config.verify = Duration::from_millis(100);
+    let mut publisher = Published::start(config, records(&[&url]));
+    publisher.owns(1).await;
+    let created = server.get(&path).unwrap().created;
+    server.delete(&path);
+    let node = within("repaired", server.wait_for(&path)).await;
+    assert!(node.created > created);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_after_it_was_withdrawn() {
+    let server = Server::start().await.unwrap();
+    let (publisher, withdraw, _state) = Publisher::new(config(&server.connect_string()), identity("r1"));
+    assert_eq!(within("withdrawn", withdraw.withdraw()).await, Default::default());
+    let desired = watch::Sender::new(records(&[&ours("a.A", "r1", 1)]));
+    within("ended", publisher.run(desired.subscribe())).await;
+    assert_eq!(server.sessions().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn leaves_alone_what_is_not_ours() {
     let server = Server::start().await.unwrap();
     let shop = server.foreign();

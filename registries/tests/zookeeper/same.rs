@@ -363,13 +363,28 @@ impl Real {
             dir: tempfile::tempdir().unwrap(),
             port,
         };
-        let started = Command::new(real.bin.join("zk-up"))
-            .arg(port.to_string())
-            .arg(real.dir.path())
+        real.run("zk-up");
+        real
+    }
+
+    fn run(&self, script: &str) {
+        let status = Command::new(self.bin.join(script))
+            .arg(self.port.to_string())
+            .arg(self.dir.path())
             .status()
             .unwrap();
-        assert!(started.success(), "zk-up {port}: {started}");
-        real
+        assert!(status.success(), "{script} {}: {status}", self.port);
+    }
+
+    /// Sends its process a signal.
+    fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.dir.path().join("zk.pid")).unwrap();
+        let status = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(pid.trim())
+            .status()
+            .unwrap();
+        assert!(status.success(), "kill -{signal}: {status}");
     }
 
     fn address(&self) -> String {
@@ -425,4 +440,76 @@ async fn the_simulated_server_does_as_the_real_one() {
         .collect();
     assert!(differ.is_empty(), "simulated first, then real: {differ:#?}");
     assert_eq!(simulated.len(), real.len());
+}
+
+/// What only a real server can show: it is stopped, and restarted with its data.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_server_may_stop_and_restart() {
+    let Some(peers) = std::env::var_os("LANDBRIDGE_PEERS") else {
+        return;
+    };
+    let real = Real::start(Path::new(&peers));
+    let address = real.address();
+    let mut config = config(&address);
+    config.session_timeout = Duration::from_secs(20);
+    let native = native("a.A", 1);
+    let zk = within(
+        "connect",
+        Client::connector()
+            .with_session_timeout(Duration::from_secs(20))
+            .connect(&address),
+    )
+    .await
+    .unwrap();
+    zk.mkdir("/dubbo/a.A/providers", &CreateMode::Persistent.with_acls(OPEN))
+        .await
+        .unwrap();
+    zk.create(
+        &path_of("a.A", &native),
+        b"",
+        &CreateMode::Ephemeral.with_acls(OPEN),
+    )
+    .await
+    .unwrap();
+    let mut source = Followed::start(config);
+    source.until("one", |view| ports(view, "a.A") == [1]).await;
+    // Silence: noticed, and over when the server goes on.
+    real.signal("STOP");
+    source.until("silence", |view| !view.state.connected).await;
+    real.signal("CONT");
+    source
+        .until("goes on", |view| {
+            view.state.connected && ports(view, "a.A") == [1]
+        })
+        .await;
+    // A restart: sessions and their nodes are in its data.
+    real.run("zk-down");
+    source.until("down", |view| !view.state.connected).await;
+    let while_down = source.view.borrow().clone();
+    assert_eq!(ports(&while_down, "a.A"), [1], "the last view is kept");
+    real.run("zk-up");
+    source
+        .until("up", |view| view.state.connected && ports(view, "a.A") == [1])
+        .await;
+    let added = super::native("b.B", 2);
+    within("the provider is back", async {
+        while zk
+            .mkdir("/dubbo/b.B/providers", &CreateMode::Persistent.with_acls(OPEN))
+            .await
+            .is_err()
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    zk.create(
+        &path_of("b.B", &added),
+        b"",
+        &CreateMode::Ephemeral.with_acls(OPEN),
+    )
+    .await
+    .unwrap();
+    source
+        .until("watched again", |view| ports(view, "b.B") == [2])
+        .await;
 }
