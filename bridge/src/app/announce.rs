@@ -130,7 +130,7 @@ impl Announcements {
                 replica: identity.replica.clone(),
             };
             let (publisher, withdraw, state) = zookeeper::Publisher::new(registry, owner);
-            //control.spawn(publish_legacy(publisher, desired.legacy.subscribe()));
+            control.spawn(publish_legacy(publisher, desired.legacy.subscribe()));
             legacy = Some((withdraw, state));
         }
         let mesh = registrar.map(|registrar| {
