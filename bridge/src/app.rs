@@ -21,7 +21,7 @@ use registries::directory::{Directory, Island};
 use registries::file;
 use registries::istiod::AdsClient;
 use registries::istiod::publish::AnyRegistrar;
-use registries::merge::Options;
+use registries::merge::{Bindings, Options};
 use registries::zookeeper;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::announce::Announcements;
 use crate::admin::{self, Facts, Phase, Readiness};
-use crate::config::{Becomes, Config as Checked, Drain};
+use crate::config::{Becomes, Config as Checked, Drain, Prepared};
 use crate::listener;
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -118,9 +118,10 @@ impl Gateway {
     /// # Errors
     /// When a port or a thread cannot be had; then nothing is left behind. A registry that is absent is no error.
     pub async fn start(
-        config: Checked,
+        prepared: Prepared,
         observer: Option<mpsc::Sender<AccessRecord>>,
     ) -> Result<Self, StartError> {
+        let Prepared { config, bindings } = prepared;
         let bound = Bound::open(&config).await?;
         let registrar = announce::registrar(&config).await?;
         let mut ports = bound.ports;
@@ -131,7 +132,7 @@ impl Gateway {
         let identity = announce::identity(&config, &ports);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let control = Tasks::new();
-        let mut sources = Sources::start(&config, &identity, &control, directory.clone())?;
+        let mut sources = Sources::start(&config, bindings, &identity, &control, directory.clone())?;
         let (access, records) = mpsc::channel(ACCESS_QUEUE);
         let wants_access = config.telemetry.access_log || observer.is_some();
         let shared = Shared {
@@ -263,12 +264,13 @@ impl Sources {
     /// Runs the sources and the merge.
     fn start(
         config: &Checked,
+        bindings: Bindings,
         identity: &registries::publish::Identity,
         control: &Tasks,
         directory: Arc<ArcSwap<Directory>>,
     ) -> Result<Self, StartError> {
         let rules = Arc::new(facts::Rules {
-            bindings: Default::default(),
+            bindings,
             stages: config
                 .migration
                 .checked()

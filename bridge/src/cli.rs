@@ -2,8 +2,12 @@
 //!
 //! Exit codes: 0 done; 1 it failed, and says why on standard error; 2 the command line or the configuration is wrong.
 
+mod admin;
 mod check;
+mod explain;
 mod run;
+mod services;
+mod table;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -28,6 +32,8 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
+    Services(services::Arguments),
+    Explain(explain::Arguments),
 }
 
 /// How a command prints what it found.
@@ -46,6 +52,8 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Services(arguments) => services::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@
 //! [`Config::parse`]; every refusal points at its place ([`place::Problem`]). Unknown keys are errors. A section that is
 //! absent switches its part of the gateway off.
 
+pub mod bindings;
 pub mod islands;
 pub mod listeners;
 pub mod place;
@@ -16,12 +17,13 @@ pub mod text;
 pub mod tuning;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use registries::file;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_saphyr::{PropertySyntax, Spanned};
 
+pub use bindings::{Binding, Prepared};
 pub use islands::{Legacy, Mesh};
 pub use listeners::{Becomes, Listener, Listeners};
 pub use place::{Problem, Problems, Source};
@@ -50,8 +52,8 @@ pub struct Config {
     /// Services known from the file.
     #[serde(serialize_with = "services_shown")]
     pub services: Vec<file::Service>,
-    /// Binding files, in order.
-    pub bindings: Vec<Spanned<PathBuf>>,
+    /// Binding files, and where services are in the mesh.
+    pub bindings: Vec<Spanned<Binding>>,
     /// The stages of the services' migration.
     pub migration: Migration,
     /// What bounds memory and work.
@@ -82,7 +84,7 @@ struct Raw {
     #[serde(default)]
     services: Vec<Spanned<file::Service>>,
     #[serde(default)]
-    bindings: Vec<Spanned<PathBuf>>,
+    bindings: Vec<Spanned<Binding>>,
     #[serde(default)]
     migration: Migration,
     #[serde(default)]
@@ -211,7 +213,11 @@ impl Raw {
                 );
                 problems.push(source.problem(becomes.referenced, message));
             }
-            if becomes.value == Becomes::Protobuf && self.bindings.is_empty() {
+            let bound = self
+                .bindings
+                .iter()
+                .any(|entry| matches!(entry.value, Binding::File(_)));
+            if becomes.value == Becomes::Protobuf && !bound {
                 let message = "calls become protobuf, but there is no binding file";
                 problems.push(
                     source

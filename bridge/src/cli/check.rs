@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Failure, Output, say};
-use crate::config::Config;
+use crate::config::Prepared;
 
 /// Check a configuration and say what is wrong, with file, line and column
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let config = Config::load(&arguments.file)?;
+    let config = Prepared::load(&arguments.file)?.config;
     if arguments.effective {
         let effective = config.effective();
         say(&serde_json::to_string_pretty(&effective).unwrap_or_default());

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::app::Gateway;
-use crate::config::Config;
+use crate::config::Prepared;
 use crate::telemetry;
 
 /// Run the gateway until SIGTERM or SIGINT, then drain; a second signal stops at once
@@ -22,20 +22,21 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let config = Config::load(&arguments.config)?;
+    let prepared = Prepared::load(&arguments.config)?;
+    let config = &prepared.config;
     telemetry::start(&config.telemetry);
     tracing::info!(version = super::VERSION, config = %config.effective(), "starting");
-    let cut = super::control_runtime()?.block_on(serve(config))?;
+    let cut = super::control_runtime()?.block_on(serve(prepared))?;
     match cut {
         0 => Ok(()),
         cut => Err(anyhow::anyhow!("{cut} calls were cut").into()),
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<u64> {
+async fn serve(prepared: Prepared) -> anyhow::Result<u64> {
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
-    let gateway = Gateway::start(config, None).await?;
+    let gateway = Gateway::start(prepared, None).await?;
     let died = gateway.died();
     tokio::select! {
         _ = terminate.recv() => {}
