@@ -9,6 +9,7 @@ mod hop;
 mod known;
 mod record;
 mod retry;
+mod translate;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codecs::invocation::Text;
-use codecs::{Attachments, Encoding, Invocation, Payload, Reply};
+use codecs::{Attachments, Encoding, Invocation, Reply};
 use registries::directory::{Endpoint, Island, Service};
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -26,11 +27,12 @@ use tokio::time::Instant;
 pub(crate) use known::{Cache, Known, Method};
 use record::Record;
 use retry::Next;
+use translate::Translation;
 
 use crate::balance::{self, InFlight};
 use crate::error::{CallError, Kind, Limit};
 use crate::limits::Timeouts;
-use crate::route::{self, Decision, NotRouted, Why};
+use crate::route::{self, Decision, NotRouted};
 use crate::upstream::{self, Outgoing};
 use crate::worker::{Wire, Worker};
 
@@ -70,9 +72,22 @@ pub(crate) struct Call {
 
 /// Places a call and gives its reply in the caller's encoding. Dropping the future cancels the call.
 pub(crate) async fn place(worker: &Rc<Worker>, caller: &Caller, call: Call) -> Result<Reply, CallError> {
-    let method = call.known.method(worker, &call.invocation.method);
+    let translation = call
+        .known
+        .service
+        .as_ref()
+        .map(|service| Translation::of(service, &call.invocation));
+    let name = match &translation {
+        // One name on both sides: of hops, labels and log lines.
+        Some(translation) => translation.java(&call.invocation),
+        None => &call.invocation.method,
+    };
+    let method = call.known.method(worker, name);
     let mut record = Record::begin(worker, caller, &call, method.clone());
-    let result = run(worker, caller, call, &method, &mut record).await;
+    let result = match &translation {
+        Some(translation) => run(worker, caller, call, &method, translation, &mut record).await,
+        None => Err(CallError::downstream(Kind::UnknownService).because(call.known.key.to_string())),
+    };
     record.finish(&result);
     result
 }
@@ -82,6 +97,7 @@ async fn run(
     caller: &Caller,
     call: Call,
     method: &Rc<Method>,
+    translation: &Translation,
     record: &mut Record,
 ) -> Result<Reply, CallError> {
     let Call {
@@ -90,13 +106,13 @@ async fn run(
         received,
     } = call;
     let Some(service) = known.service.clone() else {
-        return Err(CallError::downstream(Kind::UnknownService).because(known.key.to_string()));
+        return Err(CallError::downstream(Kind::UnknownService));
     };
     let settings = worker.shared.settings.load_full();
     hop::count(&mut invocation.attachments, method, settings.limits.hops)?;
     let decision = {
         let request = Seen {
-            path: (known.key.interface(), &invocation.method),
+            path: translation.path(routed_as(translation), &known.upstream_key, &invocation),
             attachments: &invocation.attachments,
             source: caller.address.ip(),
         };
@@ -124,13 +140,23 @@ async fn run(
         service: &service,
         known: &known,
         decision: &decision,
+        translation,
         invocation: &invocation,
         deadline,
         becomes: caller.becomes,
         most_of_endpoint: settings.limits.in_flight_per_endpoint,
     };
     let reply = attempts.run(record).await?;
-    answer(reply, invocation.arguments.encoding)
+    translation.reply(reply, invocation.arguments.encoding, worker)
+}
+
+/// Rules of the mesh are written for the paths that its natives use: protobuf's where the method has a binding.
+fn routed_as(translation: &Translation) -> Encoding {
+    if translation.is_bound() {
+        Encoding::Protobuf
+    } else {
+        Encoding::Wrapper
+    }
 }
 
 /// The time that a call has in all (`design.md` section 4 rule 2).
@@ -190,6 +216,7 @@ struct Attempts<'a> {
     service: &'a Arc<Service>,
     known: &'a Known,
     decision: &'a Decision,
+    translation: &'a Translation,
     invocation: &'a Invocation,
     deadline: Instant,
     becomes: Option<Encoding>,
@@ -260,21 +287,30 @@ impl Attempts<'_> {
         record: &mut Record,
     ) -> Result<Reply, CallError> {
         let from = self.invocation.arguments.encoding;
-        let choice = route::choose_mode(self.service, endpoint, from, false, self.becomes);
+        let choice = route::choose_mode(
+            self.service,
+            endpoint,
+            from,
+            self.translation.is_bound(),
+            self.becomes,
+        );
         record.crosses(choice.mode);
-        let arguments = arguments(&self.invocation.arguments, choice.encoding)?;
+        let (translation, invocation) = (self.translation, self.invocation);
+        let arguments = translation.arguments(invocation, choice.encoding, self.worker)?;
         let deadline = per_try.map_or(self.deadline, |per_try| {
             self.deadline.min(Instant::now() + per_try)
         });
         let sent = Cell::new(false);
+        let key = &self.known.upstream_key;
+        let attachments = Translation::attachments(invocation, endpoint.protocol, key, deadline);
         let outgoing = Outgoing {
             service: &self.known.upstream_key,
-            method: &self.invocation.method,
-            path: (self.known.upstream_key.interface(), &self.invocation.method),
+            method: translation.java(invocation),
+            path: translation.path(choice.encoding, &self.known.upstream_key, invocation),
             authority: self.decision.authority(),
-            descriptor: self.invocation.descriptor.as_ref(),
+            descriptor: translation.descriptor(invocation),
             arguments: &arguments,
-            attachments: &self.invocation.attachments,
+            attachments: &attachments,
             one_way: self.invocation.one_way,
             deadline,
             connect_timeout: self.decision.cluster.connect_timeout,
@@ -286,19 +322,6 @@ impl Attempts<'_> {
             Err(_) => Err(CallError::unsent(Kind::Timeout)),
         }
     }
-}
-
-/// The arguments in the endpoint's encoding.
-fn arguments(arguments: &Payload, to: Encoding) -> Result<Cow<'_, Payload>, CallError> {
-    if arguments.encoding == to {
-        return Ok(Cow::Borrowed(arguments));
-    }
-    Err(CallError::downstream(Kind::Unsupported))
-}
-
-/// The reply in the caller's encoding.
-fn answer(reply: Reply, _to: Encoding) -> Result<Reply, CallError> {
-    Ok(reply)
 }
 
 /// What routing sees of a call.

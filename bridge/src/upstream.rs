@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use codecs::invocation::Text;
 use codecs::{Attachments, Payload, Reply, ServiceKey};
 use registries::directory::{Endpoint, Protocol};
 use tokio::time::Instant;
@@ -28,7 +27,7 @@ pub(crate) struct Outgoing<'a> {
     /// `:authority` on Triple; the endpoint's address when `None`.
     pub(crate) authority: Option<&'a str>,
     /// The parameter descriptor; `None` where neither the caller nor the binding knows it.
-    pub(crate) descriptor: Option<&'a Text>,
+    pub(crate) descriptor: Option<&'a str>,
     /// The arguments.
     pub(crate) arguments: &'a Payload,
     /// The attachments.

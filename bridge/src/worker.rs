@@ -17,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use codecs::hessian2::Scratch;
+use codecs::plan::Scratch;
 use registries::directory::Directory;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -72,7 +72,7 @@ pub struct Worker {
     pub shard: Arc<Shard>,
     /// Its random numbers.
     pub rng: RefCell<fastrand::Rng>,
-    /// Tables for reading and rewriting Hessian streams.
+    /// Reusable memory of the codecs and conversions.
     pub(crate) scratch: RefCell<Scratch>,
     /// Its connections to providers.
     pub(crate) upstreams: Upstreams,

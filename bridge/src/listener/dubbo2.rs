@@ -190,7 +190,11 @@ impl Session {
             }
             return;
         }
-        let decoded = Request::decode(&frame, &mut self.worker.scratch.borrow_mut(), &Limits::DEFAULT);
+        let decoded = Request::decode(
+            &frame,
+            &mut self.worker.scratch.borrow_mut().hessian,
+            &Limits::DEFAULT,
+        );
         match decoded {
             Ok(request) => self
                 .calls

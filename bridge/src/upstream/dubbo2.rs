@@ -141,7 +141,7 @@ impl Connection {
         match &call.arguments.encoding {
             Encoding::Hessian2 => {
                 let most = worker.shared.settings.load().limits.message;
-                let text = call.descriptor.map_or("", |descriptor| descriptor.as_str());
+                let text = call.descriptor.unwrap_or_default();
                 let request = EncodeRequest {
                     id,
                     two_way,
@@ -160,7 +160,7 @@ impl Connection {
                     argument_count: descriptor::parameters(text).count(),
                     attachments: call.attachments,
                 };
-                let scratch = &mut worker.scratch.borrow_mut();
+                let scratch = &mut worker.scratch.borrow_mut().hessian;
                 request
                     .encode(most, scratch, &Limits::DEFAULT, out.buffer())
                     .map_err(|error| match error {
@@ -197,7 +197,7 @@ fn nothing() -> Reply {
 }
 
 fn decode(worker: &Worker, frame: Frame) -> Result<Reply, CallError> {
-    let response = Response::decode(&frame, &mut worker.scratch.borrow_mut(), &Limits::DEFAULT)
+    let response = Response::decode(&frame, &mut worker.scratch.borrow_mut().hessian, &Limits::DEFAULT)
         .map_err(|error| CallError::sent(Kind::BadReply).because(error))?;
     let hessian = |bytes: Bytes| Outcome::Result(Payload::new(Encoding::Hessian2, bytes));
     let outcome = match response.body {

@@ -195,7 +195,7 @@ pub(super) async fn place(
     let request = head::request(endpoint, call, connection.most_headers)?;
     let mut exchange = connection.begin(request, &call.arguments.bytes, call)?;
     let answer = exchange.answer().await?;
-    let scratch = &mut worker.scratch.borrow_mut();
+    let scratch = &mut worker.scratch.borrow_mut().hessian;
     answer.into_reply(call.arguments.encoding, scratch)
 }
 

@@ -48,7 +48,7 @@ fn plain(id: u64, answer: &Dubbo2Answer, worker: &Worker, out: &mut Vec<u8>) {
                 answer: Answer::Exception(&exception),
                 attachments: None,
             };
-            let scratch = &mut worker.scratch.borrow_mut();
+            let scratch = &mut worker.scratch.borrow_mut().hessian;
             // Its text is short and its attachments none: it always fits.
             let _ = response.encode(usize::MAX, scratch, &Limits::DEFAULT, out);
         }
@@ -72,7 +72,7 @@ fn reply(done: &Done, reply: &Reply, worker: &Worker, most: usize, out: &mut Vec
         answer,
         attachments: attachments.as_ref(),
     };
-    let scratch = &mut worker.scratch.borrow_mut();
+    let scratch = &mut worker.scratch.borrow_mut().hessian;
     if let Err(error) = response.encode(most, scratch, &Limits::DEFAULT, out) {
         if matches!(error, EncodeError::TooLarge { .. }) {
             worker.shard.count_limit(Limit::Message);

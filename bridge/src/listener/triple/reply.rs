@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
-use codecs::hessian2::{Limits, throwable};
+use codecs::hessian2::Limits;
+use codecs::plan::exception;
 use codecs::triple::headers::{self, Caller as Peer, NonAscii};
 use codecs::triple::message;
-use codecs::triple::status::{Code, Status, codes, details};
+use codecs::triple::status::{Code, Status};
 use codecs::triple::wrapper;
 use codecs::{Attachments, Encoding, Exception, Outcome, Reply};
 use h2::server::SendResponse;
@@ -59,7 +60,8 @@ pub(super) fn reply(reply: Reply, asked: &Asked, worker: &Worker, respond: &mut 
             send(asked, head, Some(&bytes), &ok(), &attachments, respond);
         }
         Outcome::Exception(Exception::Throwable(thrown)) => {
-            let status = of_throwable(&thrown, worker);
+            let scratch = &mut worker.scratch.borrow_mut();
+            let status = exception::to_status(&thrown, None, scratch, &Limits::DEFAULT);
             send(asked, HeaderMap::new(), None, &status, &attachments, respond);
         }
     }
@@ -154,95 +156,4 @@ fn send(
         return;
     }
     let _ = stream.send_trailers(trailers);
-}
-
-/// What a caller that takes no thrown objects gets for one (`spec/hessian-protobuf-mapping.md` 8).
-fn of_throwable(thrown: &[u8], worker: &Worker) -> Status {
-    let scratch = &mut worker.scratch.borrow_mut();
-    let chain = throwable::read(thrown, scratch, &Limits::DEFAULT);
-    let Some(first) = chain.ok().and_then(|chain| chain.into_iter().next()) else {
-        return Status::new(
-            Code::Unknown,
-            "the provider threw an exception that cannot be read",
-        );
-    };
-    let class: &str = match first.exception_class.as_deref().filter(|_| first.is_generic()) {
-        Some(class) => class,
-        None => &first.class,
-    };
-    let message = match first.exception_message.as_deref().filter(|_| first.is_generic()) {
-        Some(message) => message,
-        None => first.message.as_deref().unwrap_or(class),
-    };
-    let code = code_of(class, first.code);
-    let (package, simple) = class.rsplit_once('.').unwrap_or(("", class));
-    let built = details::Builder::new(code.number(), message).error_info(
-        &upper_snake(simple),
-        &format!("java/{package}"),
-        [("java.class", class)],
-    );
-    Status {
-        code: code.number(),
-        message: message.to_owned(),
-        details: built.build(),
-    }
-}
-
-/// The gRPC code of a Java class (`spec/hessian-protobuf-mapping.md` 8, rule 2).
-fn code_of(class: &str, rpc_code: Option<i32>) -> Code {
-    let simple = class.rsplit('.').next().unwrap_or(class);
-    match simple {
-        "RpcException" => rpc_code.map_or(Code::Unknown, |code| codes::from_rpc_exception(code, false)),
-        "NumberFormatException" => Code::InvalidArgument,
-        "SecurityException" | "AccessDeniedException" => Code::PermissionDenied,
-        "UnsupportedOperationException" => Code::Unimplemented,
-        "TimeoutException" => Code::DeadlineExceeded,
-        _ if simple.starts_with("IllegalArgument") || simple.starts_with("ConstraintViolation") => {
-            Code::InvalidArgument
-        }
-        _ => Code::Unknown,
-    }
-}
-
-/// `OrderNotFoundException` as `ORDER_NOT_FOUND_EXCEPTION`, at most 63 characters.
-fn upper_snake(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len().saturating_add(8));
-    for c in name.chars().filter(|c| c.is_ascii_alphanumeric()) {
-        if c.is_ascii_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_uppercase());
-        if snake.len() >= 62 {
-            break;
-        }
-    }
-    snake
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_have_codes() {
-        assert_eq!(
-            code_of("java.lang.IllegalArgumentException", None),
-            Code::InvalidArgument
-        );
-        assert_eq!(
-            code_of("java.util.concurrent.TimeoutException", None),
-            Code::DeadlineExceeded
-        );
-        assert_eq!(code_of("com.acme.OutOfStock", None), Code::Unknown);
-        assert_eq!(
-            code_of("org.apache.dubbo.rpc.RpcException", Some(4)),
-            Code::PermissionDenied
-        );
-    }
-
-    #[test]
-    fn reasons_are_upper_snake() {
-        assert_eq!(upper_snake("OutOfStock"), "OUT_OF_STOCK");
-        assert!(upper_snake(&"Ab".repeat(60)).len() <= 63);
-    }
 }
