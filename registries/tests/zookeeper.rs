@@ -17,6 +17,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+#[path = "zookeeper/java.rs"]
+mod java;
 #[path = "zookeeper/publisher.rs"]
 mod publisher;
 #[path = "zookeeper/same.rs"]

@@ -345,14 +345,14 @@ async fn all(address: &str) -> Vec<String> {
 }
 
 /// A real server, stopped when dropped.
-struct Real {
+pub(crate) struct Real {
     bin: PathBuf,
     dir: tempfile::TempDir,
     port: u16,
 }
 
 impl Real {
-    fn start(peers: &Path) -> Self {
+    pub(crate) fn start(peers: &Path) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -387,7 +387,7 @@ impl Real {
         assert!(status.success(), "kill -{signal}: {status}");
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 }
