@@ -216,7 +216,8 @@ async fn explain(State(facts): State<Facts>, Path(service): Path<String>) -> Res
         Ok(key) => key,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
-    match dump::explain(&facts.directory.load(), &key) {
+    let now = crate::worker::now(tokio::time::Instant::now());
+    match crate::explain::explain(&facts.directory.load(), &key, now) {
         Some(explanation) => Json(explanation).into_response(),
         None => (
             StatusCode::NOT_FOUND,

@@ -58,6 +58,14 @@ impl Caller {
             Wire::Triple => Island::Mesh,
         }
     }
+
+    /// The island that the listener sends all its calls to; `None` where the service decides.
+    fn destination(&self) -> Option<Island> {
+        self.becomes.map(|becomes| match becomes {
+            Encoding::Hessian2 | Encoding::Opaque(_) => Island::Legacy,
+            Encoding::Wrapper | Encoding::Protobuf => Island::Mesh,
+        })
+    }
 }
 
 /// One call on its way.
@@ -116,14 +124,11 @@ async fn run(
             attachments: &invocation.attachments,
             source: caller.address.ip(),
         };
-        let now = worker.now(received);
-        route::decide(
-            &service,
-            caller.island(),
-            &request,
-            now,
-            &mut worker.rng.borrow_mut(),
-        )
+        let rng = &mut worker.rng.borrow_mut();
+        match caller.destination() {
+            Some(island) => route::decide_in(&service, island, Why::Listener, &request, rng),
+            None => route::decide(&service, caller.island(), &request, worker.now(received), rng),
+        }
     };
     let decision = match decision {
         Ok(decision) => decision,

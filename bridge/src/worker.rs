@@ -90,6 +90,16 @@ static STARTED: LazyLock<(Instant, u64)> = LazyLock::new(|| {
     )
 });
 
+/// A moment on the clocks that balancing needs: the same for all workers.
+pub(crate) fn now(at: Instant) -> Now {
+    let (started, unix) = *STARTED;
+    let uptime = u64::try_from(at.saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
+    Now {
+        uptime,
+        unix: unix.saturating_add(uptime),
+    }
+}
+
 impl Worker {
     pub(crate) fn new(
         number: usize,
@@ -123,12 +133,7 @@ impl Worker {
 
     /// A moment on the clocks that balancing needs.
     pub(crate) fn now(&self, at: Instant) -> Now {
-        let (started, unix) = *STARTED;
-        let uptime = u64::try_from(at.saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
-        Now {
-            uptime,
-            unix: unix.saturating_add(uptime),
-        }
+        now(at)
     }
 
     /// Ends what the worker itself holds open.

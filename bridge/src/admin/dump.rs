@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use codecs::ServiceKey;
 use registries::directory::{Cluster, Directory, Endpoint, Island, Service, SourceState, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -134,11 +133,4 @@ fn endpoint(cluster: &str, endpoint: &Endpoint) -> EndpointLine {
         in_flight: endpoint.state.in_flight.load(Ordering::Relaxed),
         failures: endpoint.state.failures.load(Ordering::Relaxed),
     }
-}
-
-pub(super) fn explain(directory: &Directory, key: &ServiceKey) -> Option<Value> {
-    let service = directory
-        .find(Island::Legacy, key)
-        .or_else(|| directory.find(Island::Mesh, key))?;
-    Some(detail(service))
 }
