@@ -32,7 +32,7 @@ use translate::Translation;
 use crate::balance::{self, InFlight};
 use crate::error::{CallError, Kind, Limit};
 use crate::limits::Timeouts;
-use crate::route::{self, Decision, NotRouted};
+use crate::route::{self, Decision, NotRouted, Why};
 use crate::upstream::{self, Outgoing};
 use crate::worker::{Wire, Worker};
 

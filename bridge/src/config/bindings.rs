@@ -142,7 +142,7 @@ fn load_file(
         let methods = service
             .methods
             .iter()
-            .map(|method| Arc::from(method.name.as_str()));
+            .map(|method| Arc::from(method.java.as_str()));
         let bound = Bound {
             binding: Some(service.clone()),
             names: vec![service.proto.as_str().into()],
