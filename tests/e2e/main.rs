@@ -1,1 +1,11 @@
-//! Placeholder.
+//! The real gateway, or a part of it, in-process between simulated peers on loopback sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code: a broken assumption ends the test"
+)]
+
+#[path = "../behaviour/istiod.rs"]
+mod behaviour;
+mod istiod;

@@ -11,6 +11,9 @@
 )]
 
 mod baseline;
+#[path = "../behaviour/istiod.rs"]
+mod behaviour;
+mod istiod;
 mod mesh;
 mod peers;
 mod process;

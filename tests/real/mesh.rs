@@ -20,6 +20,11 @@ pub(crate) struct Mesh {
 impl Mesh {
     /// Starts the stage; debounce is short, as tests want it.
     pub(crate) fn start(peers: &Peers) -> Self {
+        Self::start_with(peers, &[])
+    }
+
+    /// As [`Mesh::start`], with more settings of `up.sh`.
+    pub(crate) fn start_with(peers: &Peers, settings: &[(&str, String)]) -> Self {
         let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers/istiod");
         let base = free_base();
         let mesh = Self {
@@ -31,6 +36,7 @@ impl Mesh {
         let status = mesh
             .script("up.sh")
             .arg(&mesh.dir)
+            .envs(settings.iter().map(|(name, value)| (*name, value)))
             .stdout(std::process::Stdio::null())
             .status()
             .unwrap();
@@ -50,6 +56,40 @@ impl Mesh {
     /// The kubeconfig of an administrator.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.dir.join("kube/kubeconfig")
+    }
+
+    /// The API server's address.
+    pub(crate) fn api(&self) -> String {
+        format!("https://127.0.0.1:{}", 16443 + self.base)
+    }
+
+    /// A kubeconfig with the rights of the gateway's own service account, and no more.
+    pub(crate) fn own_kubeconfig(&self) -> PathBuf {
+        let url = format!(
+            "{}/api/v1/namespaces/dubbo-bridge/serviceaccounts/dubbo-bridge/token",
+            self.api()
+        );
+        let admin = std::fs::read_to_string(self.dir.join("kube/admin.token")).unwrap();
+        let request = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}"#;
+        let mut curl = Command::new("curl");
+        curl.arg("-sS").arg("--cacert").arg(self.dir.join("kube/ca.pem"));
+        curl.arg("-H")
+            .arg(format!("Authorization: Bearer {}", admin.trim()));
+        curl.args([
+            "-X",
+            "POST",
+            "-H",
+            "Content-Type: application/json",
+            "-d",
+            request,
+        ]);
+        let text = run("curl", curl.arg(url), Duration::from_secs(30));
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let token = answer["status"]["token"].as_str().unwrap();
+        let admin_file = std::fs::read_to_string(self.kubeconfig()).unwrap();
+        let path = self.dir.join("kube/own-kubeconfig");
+        std::fs::write(&path, admin_file.replace(admin.trim(), token)).unwrap();
+        path
     }
 
     /// Applies (or deletes) YAML objects as an administrator.
