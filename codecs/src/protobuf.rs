@@ -9,6 +9,8 @@ pub mod error;
 pub mod java;
 pub(crate) mod plan;
 pub mod schema;
+#[cfg(test)]
+mod tests;
 pub mod transcode;
 pub(crate) mod wire;
 

@@ -19,6 +19,8 @@ const MOST_DETAILS: usize = 4096;
 const MOST_FIELDS: usize = 16;
 /// The most of one of them.
 const MOST_FIELD_BYTES: usize = 256;
+/// The most frames of a stack that are told.
+const MOST_FRAMES: usize = 6;
 
 /// The key of an `ErrorInfo`'s metadata that names the Java class.
 pub const JAVA_CLASS: &str = "java.class";
@@ -83,6 +85,15 @@ pub fn to_status(
         builder = builder.any(name, bytes.into());
         if builder.weight() > MOST_DETAILS {
             builder.pop();
+        }
+    }
+    if method.is_some_and(|method| method.exceptions.expose_stack) {
+        let stack = stack(throwable, &mut scratch.hessian, limits);
+        if !stack.is_empty() {
+            builder = builder.debug_info(stack);
+            if builder.weight() > MOST_DETAILS {
+                builder.pop();
+            }
         }
     }
     if builder.weight() > MOST_DETAILS {
@@ -202,6 +213,41 @@ fn own_fields(throwable: &[u8], scratch: &mut HessianScratch, limits: &Limits) -
         }
     }
     found
+}
+
+/// The first frames of the stack, as Java prints them.
+fn stack(throwable: &[u8], scratch: &mut HessianScratch, limits: &Limits) -> Vec<String> {
+    let value = crate::value::Value::decode(throwable, scratch, limits);
+    let Ok((crate::value::Value::Object(thrown), _)) = value else {
+        return Vec::new();
+    };
+    let Some(frames) = thrown.field("stackTrace") else {
+        return Vec::new();
+    };
+    frames
+        .children()
+        .take(MOST_FRAMES)
+        .filter_map(|frame| {
+            let crate::value::Value::Object(frame) = frame else {
+                return None;
+            };
+            let text = |name| match frame.field(name) {
+                Some(crate::value::Value::String(text)) => text.to_str_lossy().into_owned(),
+                _ => String::new(),
+            };
+            let line = match frame.field("lineNumber") {
+                Some(crate::value::Value::Int(line)) if *line >= 0 => format!(":{line}"),
+                _ => String::new(),
+            };
+            let frame = format!(
+                "{}.{}({}{line})",
+                text("declaringClass"),
+                text("methodName"),
+                text("fileName")
+            );
+            Some(cut(&frame, MOST_FIELD_BYTES))
+        })
+        .collect()
 }
 
 /// What a caller is known to be able to build, from the `release` in its registry entry.

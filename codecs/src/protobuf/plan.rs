@@ -230,6 +230,8 @@ pub(crate) struct Conv {
     pub(crate) keep_class: bool,
     /// The enum's class where protobuf has only its constant's name.
     pub(crate) java_enum: Option<u32>,
+    /// The messages that an Any may hold; all bound ones when empty.
+    pub(crate) any_types: Vec<String>,
 }
 
 impl Conv {
@@ -241,6 +243,7 @@ impl Conv {
             narrow: false,
             keep_class: false,
             java_enum: None,
+            any_types: Vec::new(),
         }
     }
 }

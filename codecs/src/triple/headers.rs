@@ -3,7 +3,7 @@
 pub mod attachments;
 pub mod timeout;
 
-pub use attachments::{AttachmentValue, NonAscii, TooLarge, Writer, is_reserved, read};
+pub use attachments::{AttachmentValue, NonAscii, TooLarge, Writer, is_reserved, read, write_all};
 pub use timeout::{format_timeout, parse_timeout};
 
 use http::HeaderMap;

@@ -37,8 +37,9 @@ const BIG_INTEGER: &str = "java.math.BigInteger";
 
 impl<'a> ToProtobuf<'a, '_> {
     /// The content of a message for a value of any kind. `token` is not null unless the message can say so.
-    pub(super) fn dynamic(&mut self, proto: &F, keep_class: bool, token: Token<'a>) -> Fallible<()> {
-        match proto {
+    pub(super) fn dynamic(&mut self, conv: &Conv, token: Token<'a>) -> Fallible<()> {
+        let keep_class = conv.keep_class;
+        match conv.proto {
             F::JavaValue => self.java_value(token),
             F::Value => self.json_value(keep_class, token),
             F::Struct => self.json_struct(keep_class, token),
@@ -46,7 +47,7 @@ impl<'a> ToProtobuf<'a, '_> {
                 Token::ListStart { .. } => self.json_list(keep_class),
                 other => Err(unexpected(J::Collection, &other)),
             },
-            _ => self.any(token),
+            _ => self.any(&conv.any_types, token),
         }
     }
 
@@ -298,7 +299,7 @@ impl<'a> ToProtobuf<'a, '_> {
     }
 
     /// `google.protobuf.Any`: an object of a bound class, or a scalar in its wrapper.
-    fn any(&mut self, token: Token<'a>) -> Fallible<()> {
+    fn any(&mut self, allowed: &[String], token: Token<'a>) -> Fallible<()> {
         let (name, conv) = match token {
             Token::Bool(_) => ("google.protobuf.BoolValue", Conv::new(J::Bool, F::Bool)),
             Token::Int(_) => ("google.protobuf.Int32Value", Conv::new(J::Int, F::Int32)),
@@ -321,6 +322,7 @@ impl<'a> ToProtobuf<'a, '_> {
             }
             other => return Err(unexpected(J::Object, &other)),
         };
+        check_allowed(allowed, name)?;
         put_bytes(1, format!("{TYPE_URL_PREFIX}{name}").as_bytes(), &mut self.out);
         let start = wire::begin(2, &mut self.out);
         match conv.proto {
@@ -334,13 +336,13 @@ impl<'a> ToProtobuf<'a, '_> {
 
 impl ToHessian<'_, '_> {
     /// The value in a message for a value of any kind.
-    pub(super) fn dynamic(&mut self, proto: &F, bytes: &[u8]) -> Fallible<()> {
-        match proto {
+    pub(super) fn dynamic(&mut self, conv: &Conv, bytes: &[u8]) -> Fallible<()> {
+        match conv.proto {
             F::JavaValue => self.java_value(bytes),
             F::Value => self.json_value(bytes),
             F::Struct => self.json_struct(bytes),
             F::ListValue => self.json_list(bytes),
-            _ => self.any(bytes),
+            _ => self.any(&conv.any_types, bytes),
         }
     }
 
@@ -534,10 +536,15 @@ impl ToHessian<'_, '_> {
         Ok(())
     }
 
-    fn any(&mut self, bytes: &[u8]) -> Fallible<()> {
+    fn any(&mut self, allowed: &[String], bytes: &[u8]) -> Fallible<()> {
         let (url, contents) = self.named(bytes)?;
         let content = contents.last().copied().unwrap_or_default();
         let name = url.rsplit_once('/').map_or(url, |(_, name)| name);
+        if name.is_empty() && content.is_empty() {
+            self.writer.null();
+            return Ok(());
+        }
+        check_allowed(allowed, name)?;
         let conv = match name {
             "google.protobuf.BoolValue" => wrapped(J::Bool, F::Bool),
             "google.protobuf.Int32Value" => wrapped(J::Int, F::Int32),
@@ -557,6 +564,17 @@ impl ToHessian<'_, '_> {
         };
         self.content(&conv, content)
     }
+}
+
+/// An Any may hold only what its field allows, where it says so.
+fn check_allowed(allowed: &[String], name: &str) -> Fallible<()> {
+    if allowed.is_empty() || allowed.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    Err(fault(
+        Rule::UnknownClass,
+        "Any of a message that its any_types leave out",
+    ))
 }
 
 fn wrapped(java: J, proto: F) -> Conv {

@@ -331,7 +331,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             }
             F::Struct | F::Value | F::ListValue | F::JavaValue | F::AnyMessage => {
                 self.deeper()?;
-                self.dynamic(&conv.proto, bytes)?;
+                self.dynamic(conv, bytes)?;
                 self.shallower();
                 Ok(())
             }

@@ -16,6 +16,18 @@ const NONE: u16 = u16::MAX;
 pub(super) struct ClassMaps {
     classes: Vec<ClassMap>,
     places: Vec<u16>,
+    /// Where the fields of the open objects lie in the output.
+    segments: Vec<Segment>,
+    /// For bringing them into order.
+    spare: Vec<u8>,
+}
+
+/// What one field of an object wrote.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    place: u16,
+    start: usize,
+    end: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +58,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     ) -> Self {
         scratch.maps.classes.clear();
         scratch.maps.places.clear();
+        scratch.maps.segments.clear();
         Self {
             reader: Reader::new(stream, &mut scratch.hessian, limits),
             types,
@@ -309,9 +322,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 let parts = self.parts(conv.java, token)?;
                 self.google_type(&conv.proto, &parts)
             }
-            F::Struct | F::Value | F::ListValue | F::JavaValue | F::AnyMessage => {
-                self.dynamic(&conv.proto, conv.keep_class, token)
-            }
+            F::Struct | F::Value | F::ListValue | F::JavaValue | F::AnyMessage => self.dynamic(conv, token),
             _ => Err(unexpected(conv.java, &token)),
         }
     }
@@ -552,9 +563,12 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     fn instance(&mut self, id: u32, class: u32) -> Fallible<()> {
         let (start, count) = self.class_map(id, class)?;
         let message = self.types.message(id);
+        let base = self.maps.segments.len();
         for position in 0..count {
             let place = self.maps.places.get(start.wrapping_add(position)).copied();
-            match place.and_then(|place| message.fields.get(usize::from(place))) {
+            let place = place.unwrap_or(NONE);
+            let from = self.out.len();
+            match message.fields.get(usize::from(place)) {
                 Some(field) => {
                     let token = self.reader.read()?;
                     // The map may have moved on to another message inside; its room stays.
@@ -566,7 +580,9 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 }
                 None => self.unbound(id, class, position)?,
             }
+            self.wrote(place, from);
         }
+        self.arrange(base);
         match self.reader.read()? {
             Token::End => Ok(()),
             other => Err(fault(
@@ -574,6 +590,33 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 format!("expected the end of an object, found {}", name_of(&other)),
             )),
         }
+    }
+
+    /// Notes what a field has written from `start` on.
+    #[inline]
+    fn wrote(&mut self, place: u16, start: usize) {
+        let end = self.out.len();
+        if end > start {
+            self.maps.segments.push(Segment { place, start, end });
+        }
+    }
+
+    /// Brings the fields of an object into the order of their numbers: Java writes them in an order of its own.
+    fn arrange(&mut self, base: usize) {
+        let maps = &mut *self.maps;
+        let segments = maps.segments.get_mut(base..).unwrap_or_default();
+        if !segments.is_sorted_by_key(|segment| segment.place) {
+            let first = segments.first().map_or(0, |segment| segment.start);
+            segments.sort_by_key(|segment| segment.place);
+            maps.spare.clear();
+            for segment in segments.iter() {
+                let bytes = self.out.get(segment.start..segment.end).unwrap_or_default();
+                maps.spare.extend_from_slice(bytes);
+            }
+            self.out.truncate(first);
+            self.out.extend_from_slice(&maps.spare);
+        }
+        maps.segments.truncate(base);
     }
 
     /// A Java field that is bound to nothing.
@@ -615,19 +658,21 @@ impl<'a, 's> ToProtobuf<'a, 's> {
 
     /// A map in place of an object, as generic calls and strict Java hops make it.
     fn generic_object(&mut self, id: u32) -> Fallible<()> {
+        let base = self.maps.segments.len();
         loop {
             let name = match self.reader.read()? {
-                Token::End => return Ok(()),
+                Token::End => {
+                    self.arrange(base);
+                    return Ok(());
+                }
                 Token::Str(name) => name,
                 other => return Err(unexpected(J::String, &other)),
             };
             let message = self.types.message(id);
             let key = name.to_cow();
-            let field = message
-                .by_java
-                .get(&*key)
-                .and_then(|place| message.fields.get(usize::from(*place)));
-            match field {
+            let place = message.by_java.get(&*key).copied().unwrap_or(NONE);
+            let from = self.out.len();
+            match message.fields.get(usize::from(place)) {
                 Some(field) => {
                     let token = self.reader.read()?;
                     self.field(field, token)
@@ -653,6 +698,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                     }
                 },
             }
+            self.wrote(place, from);
         }
     }
 

@@ -9,6 +9,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::HEADER_CONVERT;
+use crate::Attachments;
 use crate::triple::status::decode_base64;
 
 /// The most that a header list may weigh when we send it: Netty ends the connection a little above 32 KiB.
@@ -178,6 +179,68 @@ impl<'h> Writer<'h> {
             });
         }
         Ok(self.dropped)
+    }
+}
+
+/// Writes all attachments of a call or reply into a header block: numbers and booleans as text, `byte[]` as `-bin`,
+/// other objects are dropped and counted, null is skipped. Gives the number dropped.
+///
+/// Attachments that came as headers are copied as they are, less the reserved ones.
+///
+/// # Errors
+/// As [`Writer::finish`].
+pub fn write_all(
+    attachments: &Attachments,
+    headers: &mut HeaderMap,
+    non_ascii: NonAscii,
+) -> Result<usize, TooLarge> {
+    use crate::attachments::AttachmentValue as Received;
+    if attachments.headers().is_some() {
+        // Names are lower-case and values are headers already; `-bin` ones and the convert map go through untouched.
+        for (name, value) in attachments.iter() {
+            let (Ok(name), Received::Text(text)) = (HeaderName::from_bytes(name.as_bytes()), &value) else {
+                continue;
+            };
+            if is_reserved(name.as_str()) && name.as_str() != HEADER_CONVERT {
+                continue;
+            }
+            let value = HeaderValue::from_str(text).ok().or_else(|| percent_value(text));
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
+        return Writer::new(headers, non_ascii).finish();
+    }
+    let mut writer = Writer::new(headers, non_ascii);
+    let mut dropped = 0usize;
+    for (name, value) in attachments.iter() {
+        let text: Cow<'_, str> = match &value {
+            Received::Null => continue,
+            Received::Text(text) => Cow::Borrowed(&**text),
+            Received::Bool(value) => Cow::Owned(value.to_string()),
+            Received::Int(value) => Cow::Owned(value.to_string()),
+            Received::Long(value) => Cow::Owned(value.to_string()),
+            Received::Double(value) => Cow::Owned(value.to_string()),
+            Received::Other(bytes) => {
+                match bytes.and_then(binary) {
+                    Some(bytes) => writer.put(&name, &AttachmentValue::Bytes(bytes)),
+                    None => dropped = dropped.saturating_add(1),
+                }
+                continue;
+            }
+        };
+        writer.put(&name, &AttachmentValue::Text(text));
+    }
+    writer.finish().map(|more| more.saturating_add(dropped))
+}
+
+/// The content of a Hessian value that is a `byte[]`.
+fn binary(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let mut scratch = crate::hessian2::Scratch::new();
+    let limits = crate::hessian2::Limits::DEFAULT;
+    match crate::hessian2::Reader::new(value, &mut scratch, &limits).read() {
+        Ok(crate::hessian2::Token::Binary(bytes)) => Some(bytes.to_cow()),
+        _ => None,
     }
 }
 
@@ -383,6 +446,21 @@ mod tests {
             read_all(&headers),
             [("a".to_owned(), text("2")), ("c".to_owned(), text("é"))]
         );
+    }
+
+    #[test]
+    fn attachments_of_either_wire_are_written() {
+        let mut attachments = Attachments::new();
+        attachments.set("userId", "42");
+        attachments.set("path", "gone");
+        let mut headers = HeaderMap::new();
+        assert_eq!(write_all(&attachments, &mut headers, NonAscii::Percent), Ok(0));
+        assert_eq!(headers["userid"], "42");
+        assert!(headers.contains_key(HEADER_CONVERT) && !headers.contains_key("path"));
+        let received = Attachments::from_headers(headers.clone());
+        let mut again = HeaderMap::new();
+        write_all(&received, &mut again, NonAscii::Percent).unwrap();
+        assert_eq!(again, headers);
     }
 
     #[test]

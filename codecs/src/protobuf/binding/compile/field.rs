@@ -196,6 +196,10 @@ impl Compiler<'_> {
         conv.reinterpret = options.reinterpret;
         conv.narrow = options.allow_narrow || options.allow_lossy;
         conv.keep_class = options.keep_class;
+        for name in &options.any_types {
+            self.message_named(name)?;
+        }
+        conv.any_types.clone_from(&options.any_types);
         if let (J::Enum, F::String, Seen::Class(name)) = (j, &conv.proto, &seen) {
             conv.java_enum = Some(self.java_enum(name));
         }
