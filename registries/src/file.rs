@@ -124,8 +124,8 @@ pub fn parse(text: &str) -> Result<Vec<Service>, ParseError> {
             let place = error.location();
             let at = |place: u64| usize::try_from(place).unwrap_or_default();
             ParseError {
-                line: place.map_or(0, |place| at(place.line().into())),
-                column: place.map_or(0, |place| at(place.column().into())),
+                line: place.map_or(0, |place| at(place.line())),
+                column: place.map_or(0, |place| at(place.column())),
                 message: error.without_snippet().to_string(),
             }
         })

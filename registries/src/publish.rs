@@ -14,7 +14,7 @@ mod direct;
 mod hold;
 mod provider;
 
-pub use hold::{Hold, Operation, difference};
+pub use hold::{Hold, LegacyHold, Operation, difference};
 
 /// Who we are, and where the callers of each island reach us.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 const SHARDS: usize = 256;
 
+/// The entries of one shard; versions that do not differ in it share it.
+type Shard<K, V> = Arc<HashMap<K, Arc<V>>>;
+
 /// A map whose versions share what did not change.
 ///
 /// A clone costs one `Arc` a shard, a change costs a copy of one shard (1/256 of the keys). [`Sharded::changes`] skips
 /// every shard and entry that both versions share, so that a change costs what it touches and not what the estate costs.
 pub struct Sharded<K, V> {
     hasher: RandomState,
-    shards: Arc<[Arc<HashMap<K, Arc<V>>>]>,
+    shards: Arc<[Shard<K, V>]>,
     len: usize,
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use registries::directory::Directory;
 use registries::istiod::Owner;
 use registries::istiod::publish::{AnyRegistrar, Registrar, Report};
-use registries::publish::{Held, Identity, LegacyRecords, MeshRecords, Policy, Shape, desired};
+use registries::publish::{Held, Identity, LegacyHold, LegacyRecords, MeshRecords, Policy, Shape, desired};
 use registries::zookeeper;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -202,32 +202,51 @@ impl Announcements {
     }
 }
 
+/// More than this share of our services vanishing from what is desired at once is held back for [`HOLD`].
+const BULK_PERCENT: u8 = 50;
+const HOLD: Duration = Duration::from_secs(60);
+
 async fn derive_records(
     mut changed: watch::Receiver<Arc<Directory>>,
     policy: Policy,
     identity: Identity,
     told: Desired,
 ) {
-    let mut held = None;
+    let mut waiting = None;
+    let mut hold = LegacyHold::new(BULK_PERCENT, HOLD);
+    let started = tokio::time::Instant::now();
     loop {
         let directory = changed.borrow_and_update().clone();
         // Generation 0 is the empty Directory that was there before the first merge.
         if directory.generation > 0 {
             match desired(&directory, &policy, &identity) {
                 Ok(records) => {
-                    tell(&told.legacy, records.legacy);
+                    let before = hold.held();
+                    let now = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    tell(&told.legacy, hold.admit(records.legacy, now));
+                    if hold.held() > before {
+                        tracing::warn!(
+                            services = hold.held(),
+                            "many announcements in the legacy registry became void at once: held for a while"
+                        );
+                    }
+                    // The registrar of the mesh holds by itself.
                     tell(&told.mesh, records.mesh);
-                    held = None;
+                    waiting = None;
                 }
                 Err(reason @ Held::Unsynced(_)) => {
-                    if held.replace(reason.to_string()).is_none() {
+                    if waiting.replace(reason.to_string()).is_none() {
                         tracing::info!(%reason, "nothing is announced yet");
                     }
                 }
             }
         }
-        if changed.changed().await.is_err() {
-            return;
+        // What is held is looked at again when its time is up, changes or not.
+        let held = hold.held() > 0;
+        let again = tokio::time::sleep(if held { HOLD } else { Duration::MAX });
+        tokio::select! {
+            told = changed.changed() => if told.is_err() { return },
+            () = again, if held => {}
         }
     }
 }

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use codecs::provider_url::ProviderUrl;
+
+use super::LegacyRecords;
+
 /// One step towards what is desired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation<T> {
@@ -91,6 +95,41 @@ impl<T: Clone + PartialEq> Hold<T> {
     }
 }
 
+/// [`Hold`] for the legacy registry: by service, because a rewritten URL is another node and no removal.
+#[derive(Debug, Clone)]
+pub struct LegacyHold(Hold<BTreeMap<String, ProviderUrl>>);
+
+impl LegacyHold {
+    /// A brake that has admitted nothing yet; see [`Hold::new`].
+    pub fn new(percent: u8, time: Duration) -> Self {
+        Self(Hold::new(percent, time))
+    }
+
+    /// What of `desired` is in force at `now`; see [`Hold::admit`].
+    pub fn admit(&mut self, desired: LegacyRecords, now: u64) -> LegacyRecords {
+        let mut services: BTreeMap<String, BTreeMap<String, ProviderUrl>> = BTreeMap::new();
+        for (path, url) in desired.providers {
+            services
+                .entry(url.service_key().to_string())
+                .or_default()
+                .insert(path, url);
+        }
+        let admitted = self.0.admit(&services, now);
+        LegacyRecords {
+            providers: admitted
+                .values()
+                .flatten()
+                .map(|(path, url)| (path.clone(), url.clone()))
+                .collect(),
+        }
+    }
+
+    /// The number of services whose removal is held.
+    pub fn held(&self) -> usize {
+        self.0.held()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +168,26 @@ mod tests {
         assert_eq!(hold.held(), 30);
         assert_eq!(hold.admit(&records(30..41), 130).len(), 11);
         assert_eq!(hold.held(), 0);
+    }
+
+    #[test]
+    fn a_rewritten_url_is_no_removal() {
+        let records = |range: std::ops::Range<u32>, weight: u32| LegacyRecords {
+            providers: range
+                .map(|n| {
+                    let url = format!("dubbo://10.0.0.1:1/a.S{n}?interface=a.S{n}&weight={weight}");
+                    (url.clone(), url.parse().unwrap())
+                })
+                .collect(),
+        };
+        let mut hold = LegacyHold::new(20, Duration::from_millis(100));
+        hold.admit(records(0..20, 1), 0);
+        assert_eq!(hold.admit(records(0..20, 2), 1), records(0..20, 2));
+        assert_eq!(
+            (hold.admit(records(0..2, 2), 2), hold.held()),
+            (records(0..20, 2), 18)
+        );
+        assert_eq!(hold.admit(records(0..2, 2), 102), records(0..2, 2));
     }
 
     #[test]
