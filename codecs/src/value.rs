@@ -6,12 +6,11 @@
 pub mod json;
 mod leaf;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::hessian2::wire::index;
+use crate::hessian2::wire::{Cursor, index};
 use crate::hessian2::{
-    Counts, DecodeError, JavaText, Limits, Reader, Scratch, Skimmer, Str, Token, TypeNames, Writer,
+    Binary, Counts, DecodeError, DecodeErrorKind, JavaText, Limits, Scratch, Skimmer, Str, TypeNames, Writer,
 };
 
 /// The deepest nesting a tree is built for, whatever [`Limits::depth`] says: dropping and comparing it is recursive.
@@ -198,15 +197,15 @@ impl Value {
         let skimmed = Skimmer::over(input, &mut scratch.skim, &limits)
             .counting(&mut lengths)
             .skim()?;
-        let reader = Reader::over(input, &mut scratch.tables, &limits);
-        let value = Decoder {
-            reader,
+        let mut value = Value::Null;
+        Builder {
+            cursor: Cursor::new(input),
+            limits,
             lengths: lengths.into_iter(),
-            open: Vec::new(),
-            types: HashMap::new(),
+            types: Vec::new(),
             classes: Vec::new(),
         }
-        .decode()?;
+        .fill(&mut value)?;
         Ok((value, skimmed.end))
     }
 
@@ -225,122 +224,154 @@ impl Value {
     }
 }
 
-/// A container that is being built.
-enum Open {
-    List(Option<Arc<JavaText>>, Vec<Value>),
-    Map(Option<Arc<JavaText>>, Vec<(Value, Value)>, Option<Value>),
-    Object(Arc<Class>, Vec<Value>),
-}
-
-struct Decoder<'a, 's> {
-    reader: Reader<'a, 's>,
+/// Builds the tree of bytes that have been skimmed, under the same limits: lengths, indexes and depth are known to be
+/// right, so this is the plain recursive descent.
+struct Builder<'a> {
+    cursor: Cursor<'a>,
+    limits: Limits,
     /// Lengths of the maps and of the lists with an end mark, in the order in which they begin.
     lengths: std::vec::IntoIter<u32>,
-    open: Vec<Open>,
-    /// Type names by where their literal stands: a name used a thousand times is kept once.
-    types: HashMap<usize, Arc<JavaText>>,
+    types: Vec<Arc<JavaText>>,
     classes: Vec<Arc<Class>>,
 }
 
-impl<'a> Decoder<'a, '_> {
-    fn decode(mut self) -> Result<Value, DecodeError> {
-        loop {
-            let mut done = match self.reader.read()? {
-                Token::Null => Value::Null,
-                Token::Bool(value) => Value::Bool(value),
-                Token::Int(value) => Value::Int(value),
-                Token::Long(value) => Value::Long(value),
-                Token::Double(value) => Value::Double(value),
-                Token::Date(millis) => Value::Date(millis),
-                Token::Str(text) => Value::String(text.to_java_text()),
-                Token::Binary(binary) => Value::Binary(binary.to_cow().into()),
-                Token::Ref(reference) => Value::Ref(reference),
-                Token::ListStart { type_name, len, .. } => {
-                    let len = len.or_else(|| self.lengths.next()).unwrap_or_default();
-                    let type_name = type_name.map(|name| self.type_name(name));
-                    self.open
-                        .push(Open::List(type_name, Vec::with_capacity(index(len))));
-                    continue;
-                }
-                Token::MapStart { type_name, .. } => {
-                    let len = index(self.lengths.next().unwrap_or_default());
-                    let type_name = type_name.map(|name| self.type_name(name));
-                    self.open
-                        .push(Open::Map(type_name, Vec::with_capacity(len), None));
-                    continue;
-                }
-                Token::ObjectStart { class, .. } => {
-                    let class = self.class(class);
-                    let fields = Vec::with_capacity(class.fields.len());
-                    self.open.push(Open::Object(class, fields));
-                    continue;
-                }
-                Token::End => match self.open.pop() {
-                    Some(open) => open.close(),
-                    None => Value::Null,
-                },
-            };
-            match self.open.last_mut() {
-                None => return Ok(done),
-                Some(Open::List(_, items) | Open::Object(_, items)) => items.push(done),
-                Some(Open::Map(_, entries, key)) => match key.take() {
-                    Some(key) => entries.push((key, std::mem::replace(&mut done, Value::Null))),
-                    None => *key = Some(done),
-                },
+impl Builder<'_> {
+    /// Reads the next value into its place: returned by value, each would be copied on every level.
+    fn fill(&mut self, place: &mut Value) -> Result<(), DecodeError> {
+        let mut tag = self.cursor.u8()?;
+        while tag == 0x43 {
+            self.class()?;
+            tag = self.cursor.u8()?;
+        }
+        match tag {
+            0x00..=0x1f | 0x30..=0x33 | 0x52 | 0x53 => *place = Value::String(self.text(tag)?),
+            0x4e => {}
+            0x54 => *place = Value::Bool(true),
+            0x46 => *place = Value::Bool(false),
+            0x60..=0x6f => *place = self.object(u32::from(tag & 0x0f))?,
+            0x4f => {
+                let class = self.cursor.count("a class index")?;
+                *place = self.object(class)?;
             }
+            0x48 => *place = Value::Map(self.entries()?),
+            0x4d => {
+                let type_name = self.type_name()?;
+                let entries = self.entries()?;
+                *place = Value::TypedMap(Box::new(TypedMap { type_name, entries }));
+            }
+            0x55..=0x58 | 0x70..=0x7f => *place = self.list(tag)?,
+            0x51 => *place = Value::Ref(self.cursor.count("a reference index")?),
+            _ => return self.fill_scalar(tag, place),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn fill_scalar(&mut self, tag: u8, place: &mut Value) -> Result<(), DecodeError> {
+        let cursor = &mut self.cursor;
+        let value = match tag {
+            0x80..=0xd7 | 0x49 => cursor.int_after(tag)?.map(Value::Int),
+            0xd8..=0xff | 0x38..=0x3f | 0x4c | 0x59 => cursor.long_after(tag)?.map(Value::Long),
+            0x44 | 0x5b..=0x5f => cursor.double_after(tag)?.map(Value::Double),
+            0x4a | 0x4b => cursor.date_after(tag)?.map(Value::Date),
+            _ => cursor
+                .binary_after(tag, &self.limits)?
+                .map(|(raw, chunked, len)| {
+                    let binary = Binary { raw, chunked, len };
+                    Value::Binary(binary.to_cow().into())
+                }),
+        };
+        match value {
+            Some(value) => {
+                *place = value;
+                Ok(())
+            }
+            None => Err(self.cursor.tag_error(tag)),
         }
     }
 
-    fn type_name(&mut self, name: Str<'a>) -> Arc<JavaText> {
-        let place = name.0.raw.as_ptr().addr();
-        // An empty name has no place of its own, and costs nothing.
-        let known = self
-            .types
-            .entry(place)
-            .or_insert_with(|| Arc::new(name.to_java_text()));
-        Arc::clone(known)
-    }
-
-    fn class(&mut self, class: u32) -> Arc<Class> {
-        while self.classes.len() <= index(class) {
-            let next = crate::hessian2::wire::narrow(self.classes.len());
-            let Some(definition) = self.reader.class(next) else {
-                break;
-            };
-            self.classes.push(Arc::new(Class {
-                name: definition.name().to_java_text(),
-                fields: definition.fields().map(|field| field.to_java_text()).collect(),
-            }));
-        }
-        match self.classes.get(index(class)) {
-            Some(class) => Arc::clone(class),
-            // The reader gives no number that it has not defined.
-            None => Arc::new(Class {
-                name: JavaText::default(),
-                fields: Box::default(),
-            }),
+    fn text(&mut self, tag: u8) -> Result<JavaText, DecodeError> {
+        match self.cursor.string_after(tag, &self.limits)? {
+            Some(text) => Ok(Str(text).to_java_text()),
+            None => Err(self.cursor.tag_error(tag)),
         }
     }
-}
 
-impl Open {
-    fn close(self) -> Value {
-        match self {
-            Self::List(None, items) => Value::List(items.into()),
-            Self::List(Some(type_name), items) => Value::TypedList(Box::new(TypedList {
-                type_name,
-                items: items.into(),
-            })),
-            Self::Map(None, entries, _) => Value::Map(entries.into()),
-            Self::Map(Some(type_name), entries, _) => Value::TypedMap(Box::new(TypedMap {
-                type_name,
-                entries: entries.into(),
-            })),
-            Self::Object(class, fields) => Value::Object(Box::new(Object {
-                class,
-                fields: fields.into(),
-            })),
+    fn next_text(&mut self) -> Result<JavaText, DecodeError> {
+        let tag = self.cursor.u8()?;
+        self.text(tag)
+    }
+
+    fn type_name(&mut self) -> Result<Arc<JavaText>, DecodeError> {
+        let tag = self.cursor.u8()?;
+        if let Some(known) = self.cursor.int_after(tag)? {
+            let known = usize::try_from(known)
+                .ok()
+                .and_then(|known| self.types.get(known));
+            return known.cloned().ok_or_else(|| self.cursor.tag_error(tag));
         }
+        let name = Arc::new(self.text(tag)?);
+        self.types.push(Arc::clone(&name));
+        Ok(name)
+    }
+
+    fn class(&mut self) -> Result<(), DecodeError> {
+        let name = self.next_text()?;
+        let len = index(self.cursor.count("a field count")?);
+        let mut fields = Vec::with_capacity(len);
+        for _ in 0..len {
+            fields.push(self.next_text()?);
+        }
+        let fields = fields.into();
+        self.classes.push(Arc::new(Class { name, fields }));
+        Ok(())
+    }
+
+    fn object(&mut self, class: u32) -> Result<Value, DecodeError> {
+        let Some(class) = self.classes.get(index(class)).map(Arc::clone) else {
+            return Err(self.cursor.error(DecodeErrorKind::BadClass(class)));
+        };
+        let fields = self.items(class.fields.len())?;
+        Ok(Value::Object(Box::new(Object { class, fields })))
+    }
+
+    fn list(&mut self, tag: u8) -> Result<Value, DecodeError> {
+        let typed = matches!(tag, 0x55 | 0x56 | 0x70..=0x77);
+        let type_name = if typed { Some(self.type_name()?) } else { None };
+        let len = match tag {
+            0x56 | 0x58 => self.cursor.count("a list length")?,
+            0x55 | 0x57 => self.lengths.next().unwrap_or_default(),
+            _ => u32::from(tag & 7),
+        };
+        let items = self.items(index(len))?;
+        if matches!(tag, 0x55 | 0x57) {
+            self.cursor.u8()?;
+        }
+        Ok(match type_name {
+            None => Value::List(items),
+            Some(type_name) => Value::TypedList(Box::new(TypedList { type_name, items })),
+        })
+    }
+
+    fn items(&mut self, len: usize) -> Result<Box<[Value]>, DecodeError> {
+        let mut items = Vec::with_capacity(len);
+        items.resize_with(len, || Value::Null);
+        for place in &mut items {
+            self.fill(place)?;
+        }
+        Ok(items.into())
+    }
+
+    fn entries(&mut self) -> Result<Box<[(Value, Value)]>, DecodeError> {
+        let len = index(self.lengths.next().unwrap_or_default());
+        let mut entries = Vec::with_capacity(len);
+        entries.resize_with(len, || (Value::Null, Value::Null));
+        for (key, value) in &mut entries {
+            self.fill(key)?;
+            self.fill(value)?;
+        }
+        self.cursor.u8()?;
+        Ok(entries.into())
     }
 }
 

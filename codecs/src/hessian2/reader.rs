@@ -97,8 +97,7 @@ pub struct Mark {
     next: Counts,
     depth: u32,
     entered: u32,
-    top: Option<Open>,
-    skip_top: bool,
+    top: Open,
 }
 
 /// The reader.
@@ -110,9 +109,12 @@ pub struct Reader<'a, 's> {
     /// Entries of the tables that exist at this place; fewer than the tables hold while a value is read again.
     next: Counts,
     nodes: u32,
-    decoded: usize,
-    /// The next token stands in the place of a reference: it is no new element of the open container.
-    skip_top: bool,
+    /// Bytes of text and binary so far.
+    content: usize,
+    /// The innermost open container; those around it are in the tables.
+    top: Open,
+    /// At which depth reading goes on behind a reference; `u32::MAX` when no value is being read again.
+    return_depth: u32,
 }
 
 impl<'a, 's> Reader<'a, 's> {
@@ -130,8 +132,9 @@ impl<'a, 's> Reader<'a, 's> {
             limits: *limits,
             next: Counts::default(),
             nodes: 0,
-            decoded: 0,
-            skip_top: false,
+            content: 0,
+            top: Open::ROOT,
+            return_depth: u32::MAX,
         }
     }
 
@@ -177,7 +180,7 @@ impl<'a, 's> Reader<'a, 's> {
 
     /// Whether the list, map or object of this number is open: a reference to it is a cycle.
     pub fn is_open(&self, reference: u32) -> bool {
-        self.tables.open.iter().any(|open| open.reference == reference)
+        self.top.reference == reference || self.tables.open.iter().any(|open| open.reference == reference)
     }
 
     /// Reads the list, map or object of this number in the place of the [`Token::Ref`] just read: the next token is its
@@ -194,8 +197,9 @@ impl<'a, 's> Reader<'a, 's> {
         let Some(&entry) = self.tables.references.get(index(reference)) else {
             return Err(self.cursor.error(DecodeErrorKind::BadReference(reference)));
         };
+        self.return_depth = narrow(self.tables.open.len());
         self.tables.entered.push(Return {
-            depth: narrow(self.tables.open.len()),
+            depth: self.return_depth,
             at: narrow(self.cursor.at),
             next: self.next,
         });
@@ -205,7 +209,23 @@ impl<'a, 's> Reader<'a, 's> {
             types: entry.types,
             references: reference,
         };
-        self.skip_top = true;
+        // What comes next stands in the place of the reference: it is no further element.
+        match &mut self.top {
+            Open {
+                kind: OpenKind::Counted,
+                left,
+                ..
+            } => *left = left.saturating_add(1),
+            Open {
+                kind: kind @ OpenKind::MapKey,
+                ..
+            } => *kind = OpenKind::MapValue,
+            Open {
+                kind: kind @ OpenKind::MapValue,
+                ..
+            } => *kind = OpenKind::MapKey,
+            _ => {}
+        }
         Ok(())
     }
 
@@ -216,8 +236,7 @@ impl<'a, 's> Reader<'a, 's> {
             next: self.next,
             depth: narrow(self.tables.open.len()),
             entered: narrow(self.tables.entered.len()),
-            top: self.tables.open.last().copied(),
-            skip_top: self.skip_top,
+            top: self.top,
         }
     }
 
@@ -225,61 +244,45 @@ impl<'a, 's> Reader<'a, 's> {
     #[must_use]
     pub fn rewind(&mut self, mark: &Mark) -> bool {
         let depth = index(mark.depth);
-        let same = match (depth.checked_sub(1), mark.top) {
-            (Some(top), Some(open)) => self
-                .tables
-                .open
-                .get(top)
-                .is_some_and(|now| now.reference == open.reference),
-            _ => true,
+        let there = match self.tables.open.len() == depth {
+            true => Some(self.top),
+            false => self.tables.open.get(depth).copied(),
         };
+        let same = there.is_some_and(|there| there.reference == mark.top.reference);
         if !same || self.tables.entered.len() < index(mark.entered) {
             return false;
         }
         self.tables.open.truncate(depth);
         self.tables.entered.truncate(index(mark.entered));
-        if let (Some(top), Some(open)) = (self.tables.open.last_mut(), mark.top) {
-            *top = open;
-        }
+        self.return_depth = self.tables.entered.last().map_or(u32::MAX, |back| back.depth);
+        self.top = mark.top;
         self.cursor.at = index(mark.at);
         self.next = mark.next;
-        self.skip_top = mark.skip_top;
         true
     }
 
     /// The next token. At depth 0 it begins the stream's next value.
     #[inline]
     pub fn read(&mut self) -> Result<Token<'a>, DecodeError> {
-        if self.skip_top {
-            self.skip_top = false;
-        } else if let Some(top) = self.tables.open.last_mut() {
-            let ended = match top.kind {
-                OpenKind::Counted => match top.left.checked_sub(1) {
-                    Some(left) => {
-                        top.left = left;
-                        false
-                    }
-                    None => true,
-                },
-                OpenKind::MapValue => {
-                    top.kind = OpenKind::MapKey;
-                    false
+        match self.top.kind {
+            OpenKind::Root => {}
+            OpenKind::Counted => match self.top.left.checked_sub(1) {
+                Some(left) => self.top.left = left,
+                None => return self.close(),
+            },
+            OpenKind::MapValue => self.top.kind = OpenKind::MapKey,
+            OpenKind::MapKey => {
+                if self.cursor.peek()? == 0x5a {
+                    self.cursor.at = self.cursor.at.wrapping_add(1);
+                    return self.close();
                 }
-                kind => {
-                    if self.cursor.peek()? == 0x5a {
-                        self.cursor.at = self.cursor.at.wrapping_add(1);
-                        true
-                    } else {
-                        if kind == OpenKind::MapKey {
-                            top.kind = OpenKind::MapValue;
-                        }
-                        false
-                    }
+                self.top.kind = OpenKind::MapValue;
+            }
+            OpenKind::Variable => {
+                if self.cursor.peek()? == 0x5a {
+                    self.cursor.at = self.cursor.at.wrapping_add(1);
+                    return self.close();
                 }
-            };
-            if ended {
-                self.close();
-                return Ok(Token::End);
             }
         }
         self.value()
@@ -304,37 +307,52 @@ impl<'a, 's> Reader<'a, 's> {
         Ok(())
     }
 
-    fn close(&mut self) {
-        self.tables.open.pop();
+    fn close(&mut self) -> Result<Token<'a>, DecodeError> {
+        self.top = self.tables.open.pop().unwrap_or(Open::ROOT);
         let depth = narrow(self.tables.open.len());
-        if self.tables.entered.last().is_some_and(|back| back.depth == depth)
+        if depth == self.return_depth
             && let Some(back) = self.tables.entered.pop()
         {
             self.cursor.at = index(back.at);
             self.next = back.next;
+            self.return_depth = self.tables.entered.last().map_or(u32::MAX, |back| back.depth);
         }
+        if depth == 0 {
+            self.charge(0)?;
+        }
+        Ok(Token::End)
     }
 
+    #[inline]
     fn value(&mut self) -> Result<Token<'a>, DecodeError> {
         self.nodes = self.nodes.saturating_add(1);
         if self.nodes > self.limits.nodes {
             return Err(DecodeError::limit(Limit::Nodes, self.cursor.at));
         }
-        self.charge(NODE_BYTES)?;
         let mut tag = self.cursor.u8()?;
         while tag == 0x43 {
             self.class_definition()?;
             tag = self.cursor.u8()?;
         }
-        Ok(match tag {
-            0x4e => Token::Null,
-            0x54 => Token::Bool(true),
-            0x46 => Token::Bool(false),
-            0x00..=0x1f | 0x30..=0x33 | 0x52 | 0x53 => self.string(tag)?,
-            0x60..=0x6f => return self.object(u32::from(tag & 0x0f)),
+        // What a scalar needs after its tag is a constant in each arm.
+        let token = match tag {
+            0x00..=0x1f | 0x30..=0x33 | 0x52 | 0x53 => {
+                let text = self.text(tag, "a string")?;
+                self.charge(text.raw.len())?;
+                return Ok(Token::Str(Str(text)));
+            }
+            0x80..=0xd7 | 0x49 => self.cursor.int_after(tag)?.map(Token::Int),
+            0xd8..=0xff | 0x38..=0x3f | 0x4c | 0x59 => self.cursor.long_after(tag)?.map(Token::Long),
+            0x4e => Some(Token::Null),
+            0x54 => Some(Token::Bool(true)),
+            0x46 => Some(Token::Bool(false)),
+            0x44 | 0x5b..=0x5f => self.cursor.double_after(tag)?.map(Token::Double),
+            0x4a | 0x4b => self.cursor.date_after(tag)?.map(Token::Date),
+            0x60..=0x6f => return self.object(self.here(), u32::from(tag & 0x0f)),
             0x4f => {
+                let here = self.here();
                 let class = self.cursor.count("a class index")?;
-                return self.object(class);
+                return self.object(here, class);
             }
             0x55..=0x58 | 0x70..=0x7f => return self.list(tag),
             0x48 => return self.map(false),
@@ -344,26 +362,21 @@ impl<'a, 's> Reader<'a, 's> {
                 if reference >= self.next.references {
                     return Err(self.cursor.error(DecodeErrorKind::BadReference(reference)));
                 }
-                Token::Ref(reference)
+                Some(Token::Ref(reference))
             }
-            _ => return self.scalar(tag),
-        })
+            0x20..=0x2f | 0x34..=0x37 | 0x41 | 0x42 => return self.binary(tag),
+            _ => None,
+        };
+        let Some(token) = token else {
+            return Err(self.cursor.tag_error(tag));
+        };
+        if self.top.kind == OpenKind::Root {
+            self.charge(0)?;
+        }
+        Ok(token)
     }
 
-    #[inline]
-    fn scalar(&mut self, tag: u8) -> Result<Token<'a>, DecodeError> {
-        if let Some(n) = self.cursor.int_after(tag)? {
-            return Ok(Token::Int(n));
-        }
-        if let Some(n) = self.cursor.long_after(tag)? {
-            return Ok(Token::Long(n));
-        }
-        if let Some(n) = self.cursor.double_after(tag)? {
-            return Ok(Token::Double(n));
-        }
-        if let Some(millis) = self.cursor.date_after(tag)? {
-            return Ok(Token::Date(millis));
-        }
+    fn binary(&mut self, tag: u8) -> Result<Token<'a>, DecodeError> {
         match self.cursor.binary_after(tag, &self.limits)? {
             Some((raw, chunked, len)) => {
                 self.charge(index(len))?;
@@ -371,13 +384,6 @@ impl<'a, 's> Reader<'a, 's> {
             }
             None => Err(self.cursor.tag_error(tag)),
         }
-    }
-
-    #[inline]
-    fn string(&mut self, tag: u8) -> Result<Token<'a>, DecodeError> {
-        let text = self.text(tag, "a string")?;
-        self.charge(text.raw.len())?;
-        Ok(Token::Str(Str(text)))
     }
 
     #[inline]
@@ -391,16 +397,20 @@ impl<'a, 's> Reader<'a, 's> {
         }
     }
 
+    /// Counts content against the limit; at the end of a value, its nodes too.
     #[inline]
     fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
-        self.decoded = self.decoded.saturating_add(bytes);
-        if self.decoded > self.limits.decoded_bytes {
+        self.content = self.content.saturating_add(bytes);
+        let nodes = index(self.nodes).saturating_mul(NODE_BYTES);
+        if self.content.saturating_add(nodes) > self.limits.decoded_bytes {
             return Err(DecodeError::limit(Limit::DecodedBytes, self.cursor.at));
         }
         Ok(())
     }
 
-    fn open(&mut self, offset: usize, kind: OpenKind, left: u32) -> Result<u32, DecodeError> {
+    #[inline]
+    fn open(&mut self, entry: ReferenceEntry, kind: OpenKind, left: u32) -> Result<u32, DecodeError> {
+        let offset = index(entry.offset);
         if narrow(self.tables.open.len()) >= self.limits.depth {
             return Err(DecodeError::limit(Limit::Depth, offset));
         }
@@ -409,25 +419,30 @@ impl<'a, 's> Reader<'a, 's> {
             return Err(DecodeError::limit(Limit::References, offset));
         }
         if index(reference) >= self.tables.references.len() {
-            self.tables.references.push(ReferenceEntry {
-                offset: narrow(offset),
-                classes: self.next.classes,
-                types: self.next.types,
-            });
+            self.tables.references.push(entry);
         }
         self.next.references = reference.saturating_add(1);
-        self.tables.open.push(Open {
+        self.tables.open.push(self.top);
+        self.top = Open {
             kind,
             left,
             reference,
-        });
+        };
         Ok(reference)
     }
 
+    /// The place whose first byte was just read, as the reference table keeps it.
+    #[inline]
+    fn here(&self) -> ReferenceEntry {
+        ReferenceEntry {
+            offset: narrow(self.cursor.at.wrapping_sub(1)),
+            classes: self.next.classes,
+            types: self.next.types,
+        }
+    }
+
     fn list(&mut self, tag: u8) -> Result<Token<'a>, DecodeError> {
-        let offset = self.cursor.at.wrapping_sub(1);
-        // The types known at the value's start are what a re-reading must begin with.
-        let types = self.next.types;
+        let here = self.here();
         let (typed, len) = match tag {
             0x70..=0x77 => (true, Some(u32::from(tag & 7))),
             0x78..=0x7f => (false, Some(u32::from(tag & 7))),
@@ -442,13 +457,12 @@ impl<'a, 's> Reader<'a, 's> {
         let kind = match len {
             // Every element takes a byte at least.
             Some(len) if index(len) > self.cursor.remaining() => {
-                return Err(DecodeError::truncated(offset));
+                return Err(DecodeError::truncated(index(here.offset)));
             }
             Some(_) => OpenKind::Counted,
             None => OpenKind::Variable,
         };
-        let reference = self.open(offset, kind, len.unwrap_or_default())?;
-        self.keep_types(reference, types);
+        let reference = self.open(here, kind, len.unwrap_or_default())?;
         Ok(Token::ListStart {
             reference,
             type_name,
@@ -457,30 +471,22 @@ impl<'a, 's> Reader<'a, 's> {
     }
 
     fn map(&mut self, typed: bool) -> Result<Token<'a>, DecodeError> {
-        let offset = self.cursor.at.wrapping_sub(1);
-        let types = self.next.types;
+        let here = self.here();
         let type_name = if typed { Some(Str(self.type_name()?)) } else { None };
-        let reference = self.open(offset, OpenKind::MapKey, 0)?;
-        self.keep_types(reference, types);
+        let reference = self.open(here, OpenKind::MapKey, 0)?;
         Ok(Token::MapStart { reference, type_name })
     }
 
-    #[inline]
-    fn keep_types(&mut self, reference: u32, types: u32) {
-        if let Some(entry) = self.tables.references.get_mut(index(reference)) {
-            entry.types = types;
-        }
-    }
-
-    fn object(&mut self, class: u32) -> Result<Token<'a>, DecodeError> {
-        let offset = self.cursor.at.wrapping_sub(1);
-        if class >= self.next.classes {
-            return Err(self.cursor.error(DecodeErrorKind::BadClass(class)));
-        }
-        let Some(&ClassEntry { fields, .. }) = self.tables.classes.get(index(class)) else {
+    fn object(&mut self, here: ReferenceEntry, class: u32) -> Result<Token<'a>, DecodeError> {
+        let known = self
+            .tables
+            .classes
+            .get(index(class))
+            .filter(|_| class < self.next.classes);
+        let Some(&ClassEntry { fields, .. }) = known else {
             return Err(self.cursor.error(DecodeErrorKind::BadClass(class)));
         };
-        let reference = self.open(offset, OpenKind::Counted, fields)?;
+        let reference = self.open(here, OpenKind::Counted, fields)?;
         Ok(Token::ObjectStart { reference, class })
     }
 

@@ -60,6 +60,7 @@ pub(crate) struct Tables {
     pub(crate) fields: Vec<Span>,
     pub(crate) types: Vec<Span>,
     pub(crate) references: Vec<ReferenceEntry>,
+    /// The containers around the innermost one, outermost first.
     pub(crate) open: Vec<Open>,
     pub(crate) entered: Vec<Return>,
 }
@@ -142,6 +143,8 @@ pub(crate) struct Open {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenKind {
+    /// None is open: values stand one after another.
+    Root,
     /// A list of known length, or an object.
     Counted,
     /// A list that ends with `5a`.
@@ -150,6 +153,15 @@ pub(crate) enum OpenKind {
     MapKey,
     /// A map before a value.
     MapValue,
+}
+
+impl Open {
+    /// What stands around the values of a stream.
+    pub(crate) const ROOT: Self = Self {
+        kind: OpenKind::Root,
+        left: 0,
+        reference: u32::MAX,
+    };
 }
 
 /// Where to go on after a value was read again through a reference.

@@ -243,6 +243,7 @@ impl<'a, 's> Skimmer<'a, 's> {
                     },
                 },
                 OpenKind::MapValue => kind = OpenKind::MapKey,
+                OpenKind::Root => return Ok(uses),
                 OpenKind::MapKey | OpenKind::Variable => {
                     if self.cursor.peek()? == 0x5a {
                         self.cursor.at = self.cursor.at.wrapping_add(1);

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::wire::{self, Cursor, Text, TextForm, index};
 
 /// A Java string in a received stream: UTF-16 units, each in its own 1 to 3 bytes, in one or more pieces.
@@ -91,6 +93,9 @@ impl<'a> Str<'a> {
 
     /// The text with every unit kept.
     pub fn to_java_text(&self) -> JavaText {
+        if self.0.form != TextForm::Surrogates && !self.0.chunked {
+            return JavaText(SmallVec::from_slice(self.0.raw));
+        }
         let mut wtf8 = Vec::with_capacity(self.0.raw.len());
         if self.0.form != TextForm::Surrogates {
             self.write_utf8(&mut wtf8);
@@ -102,7 +107,7 @@ impl<'a> Str<'a> {
                 }
             }
         }
-        JavaText(wtf8.into_boxed_slice())
+        JavaText::from_wtf8(wtf8)
     }
 
     /// Whether the text is this one.
@@ -269,9 +274,15 @@ impl<'a> Iterator for BinaryPieces<'a> {
 
 /// An owned Java string with every UTF-16 unit kept: UTF-8, but a lone surrogate stands in three bytes (WTF-8).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct JavaText(Box<[u8]>);
+pub struct JavaText(SmallVec<[u8; 16]>);
 
 impl JavaText {
+    /// Short text needs no allocation; long text none of more than its size.
+    fn from_wtf8(mut wtf8: Vec<u8>) -> Self {
+        wtf8.shrink_to_fit();
+        Self(wtf8.into())
+    }
+
     /// The text of UTF-16 units.
     pub fn from_utf16(units: impl IntoIterator<Item = u16>) -> Self {
         let mut wtf8 = Vec::new();
@@ -281,7 +292,7 @@ impl JavaText {
                 Err(lone) => wtf8.extend_from_slice(&surrogate(lone.unpaired_surrogate())),
             }
         }
-        Self(wtf8.into_boxed_slice())
+        Self::from_wtf8(wtf8)
     }
 
     /// The text, when it has no lone surrogate.
@@ -333,13 +344,13 @@ impl JavaText {
 
 impl From<&str> for JavaText {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().into())
+        Self(SmallVec::from_slice(text.as_bytes()))
     }
 }
 
 impl From<String> for JavaText {
     fn from(text: String) -> Self {
-        Self(text.into_bytes().into_boxed_slice())
+        Self::from_wtf8(text.into_bytes())
     }
 }
 

@@ -460,6 +460,14 @@ enum TypeName<'a> {
 fn measure(text: &[u8], max: usize) -> (usize, usize, TextForm) {
     let (mut bytes, mut units, mut form) = (0usize, 0usize, TextForm::Utf8);
     let mut high = false;
+    // ASCII in strides: nearly all text is.
+    while let Some(stride) = text.get(bytes..bytes.saturating_add(64))
+        && units.saturating_add(64) <= max
+        && stride.is_ascii()
+    {
+        bytes = bytes.saturating_add(64);
+        units = units.saturating_add(64);
+    }
     while let Some(&lead) = text.get(bytes) {
         let (len, more) = match lead {
             0x00..=0x7f => (1, 1),

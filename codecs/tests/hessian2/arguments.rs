@@ -57,6 +57,13 @@ fn an_object_of_an_earlier_argument_is_copied_in_once() {
 }
 
 #[test]
+fn an_object_in_the_long_class_form_is_copied_in() {
+    let stream = Bytes::from(unhex("4301419101784f9091 5190"));
+    let parts = split_arguments(&stream, 2, &mut Scratch::new(), &LIMITS).unwrap();
+    assert_eq!(hex(&parts[1]), USER);
+}
+
+#[test]
 fn a_cycle_in_an_earlier_argument_is_copied_in() {
     let stream = Bytes::from(unhex("795190 7a51905191"));
     let parts = split_arguments(&stream, 2, &mut Scratch::new(), &LIMITS).unwrap();

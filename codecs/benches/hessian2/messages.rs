@@ -4,15 +4,15 @@ use codecs::hessian2::TypeNames;
 use codecs::value::Value;
 
 /// One message: a name and its bytes, as hessian-lite 4 writes it.
-pub struct Message {
+pub(crate) struct Message {
     /// What it is called in tables.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// One Hessian value.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// All messages, always the same.
-pub fn all() -> Vec<Message> {
+pub(crate) fn all() -> Vec<Message> {
     let item_class = item(0);
     vec![
         message("user", &user(0)),
