@@ -67,6 +67,24 @@ impl Error {
         }
     }
 
+    /// Whether it is the server's answer to this one request, and not the state of the connection.
+    fn is_answer(&self) -> bool {
+        use zookeeper_client::Error as Zk;
+        let Self::Request { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source,
+            Zk::NoAuth
+                | Zk::InvalidAcl
+                | Zk::NoChildrenForEphemerals
+                | Zk::QuotaExceeded
+                | Zk::BadArguments(_)
+                | Zk::MarshallingError
+                | Zk::Unimplemented
+        )
+    }
+
     fn is(&self, kind: &zookeeper_client::Error) -> bool {
         matches!(self, Self::Request { source, .. } if source == kind)
     }

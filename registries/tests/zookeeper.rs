@@ -3,10 +3,12 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "test code: a broken assumption ends the test"
 )]
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +36,15 @@ async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
         Ok(value) => value,
         Err(_) => panic!("{what}: not within {LIMIT:?}"),
     }
+}
+
+/// The installed real peers; said where they are not, as `tests/run real` names them.
+fn peers() -> Option<PathBuf> {
+    let peers = std::env::var_os("LANDBRIDGE_PEERS").map(PathBuf::from);
+    if peers.is_none() {
+        println!("skipped: LANDBRIDGE_PEERS does not name the folder of tests/peers/install");
+    }
+    peers
 }
 
 /// A configuration with short times.

@@ -38,6 +38,8 @@ pub struct Options {
     pub most_timeout: Duration,
     /// The longest frame it takes, in bytes (`jute.maxbuffer`).
     pub most_frame: usize,
+    /// It answers four-letter words.
+    pub words: bool,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             least_timeout: Duration::from_millis(200),
             most_timeout: Duration::from_secs(60),
             most_frame: 1_048_575,
+            words: true,
         }
     }
 }
@@ -131,6 +134,12 @@ impl Shared {
     /// The answer to a four-letter word; none where it is a frame's length.
     fn four_letters(&self, word: [u8; 4]) -> Option<String> {
         match &word {
+            b"ruok" | b"srvr" if !self.options.words => {
+                let word = String::from_utf8_lossy(&word).into_owned();
+                Some(format!(
+                    "{word} is not executed because it is not in the whitelist.\n"
+                ))
+            }
             b"ruok" => Some("imok".to_owned()),
             b"srvr" => {
                 let (major, minor) = self.options.version;

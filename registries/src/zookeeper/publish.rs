@@ -23,7 +23,9 @@ use crate::publish::LegacyRecords;
 
 /// Creates and deletes between two looks at what is desired.
 const CHUNK: usize = 64;
-/// Conflicts that are kept for show.
+/// Earlier sessions that are remembered, for the log.
+const MOST_EARLIER: usize = 8;
+/// Conflicts that are shown.
 const MOST_CONFLICTS: usize = 100;
 
 /// Who we are: the marks by which a node of an earlier session is known as ours.
@@ -163,6 +165,7 @@ impl Publisher {
                         verify: config.verify,
                         owned: BTreeSet::new(),
                         swept: BTreeSet::new(),
+                        taken: BTreeSet::new(),
                         conflicts: BTreeMap::new(),
                     };
                     let ended = owner.own(&mut desired, &mut self.withdrawals, &self.state).await;
@@ -182,6 +185,9 @@ impl Publisher {
                         End::Dropped => return,
                         End::Lost(error) => {
                             earlier.push(id);
+                            if earlier.len() > MOST_EARLIER {
+                                earlier.remove(0);
+                            }
                             error
                         }
                     }
@@ -239,6 +245,8 @@ struct Owner {
     owned: BTreeSet<String>,
     /// Directories that were searched for nodes of our predecessors.
     swept: BTreeSet<String>,
+    /// Nodes that were taken over from another session; not a second time, as that would be a fight.
+    taken: BTreeSet<String>,
     conflicts: BTreeMap<String, String>,
 }
 
@@ -256,6 +264,8 @@ struct Hand {
 /// What became of one create.
 enum Created {
     Ours,
+    /// It was there by another session with our marks.
+    TakenOver,
     Conflict(String),
 }
 
@@ -285,7 +295,7 @@ impl Owner {
                 desired: wanted.providers.len(),
                 owned: self.owned.len(),
                 settled: error.is_none() && !more,
-                conflicts: self.conflicts.clone(),
+                conflicts: self.shown_conflicts(),
                 error: error.as_ref().map(Error::chain),
             });
             if more {
@@ -331,15 +341,14 @@ impl Owner {
     async fn verify(&mut self) -> Result<(), Error> {
         self.conflicts.clear();
         match self.hand.session.own_nodes(&self.root).await {
-            Ok(nodes) => {
+            Ok(Some(nodes)) => {
                 let below = format!("{}/", self.root);
                 self.owned = nodes
                     .into_iter()
                     .filter(|path| path.starts_with(&below))
                     .collect();
             }
-            // Servers before 3.5.3 do not know the question.
-            Err(error) if error.is(&zookeeper_client::Error::Unimplemented) => {
+            Ok(None) => {
                 for path in self.owned.clone() {
                     if !self.is_ours(&path).await? {
                         self.owned.remove(&path);
@@ -349,6 +358,11 @@ impl Owner {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    fn shown_conflicts(&self) -> BTreeMap<String, String> {
+        let shown = self.conflicts.iter().take(MOST_CONFLICTS);
+        shown.map(|(path, why)| (path.clone(), why.clone())).collect()
     }
 
     async fn is_ours(&self, path: &str) -> Result<bool, Error> {
@@ -364,36 +378,54 @@ impl Owner {
     async fn step(&mut self, desired: &LegacyRecords) -> Result<bool, Error> {
         self.conflicts
             .retain(|path, _| desired.providers.contains_key(path));
-        let missing: Vec<(String, ProviderUrl)> = desired
-            .providers
-            .iter()
-            .filter(|(path, _)| !self.owned.contains(*path) && !self.conflicts.contains_key(*path))
-            .take(CHUNK)
-            .map(|(path, url)| (path.clone(), url.clone()))
-            .collect();
-        if !missing.is_empty() {
-            let more = missing.len() == CHUNK;
-            let directories: BTreeSet<String> = missing
-                .iter()
-                .filter_map(|(path, _)| Some(paths::split(path)?.0.to_owned()))
-                .collect();
-            self.create_all(missing).await?;
-            self.sweep(desired, directories).await?;
-            // What they replace is deleted in the next step, when all of them are there.
-            let replaced = self
-                .owned
-                .iter()
-                .any(|path| !desired.providers.contains_key(path));
-            return Ok(more || replaced);
+        let mut missing = Vec::new();
+        let mut incomplete = BTreeSet::new();
+        let mut more = false;
+        for (path, url) in &desired.providers {
+            if self.owned.contains(path) || self.conflicts.contains_key(path) {
+                continue;
+            }
+            incomplete.extend(paths::split(path).map(|(directory, _)| directory.to_owned()));
+            if missing.len() == CHUNK {
+                more = true;
+            } else {
+                missing.push((path.clone(), url.clone()));
+            }
         }
-        let excess: Vec<String> = self
+        // What is replaced is deleted in a later step, when all of its directory is there.
+        let mut excess = Vec::new();
+        for path in self
             .owned
             .iter()
             .filter(|path| !desired.providers.contains_key(*path))
-            .take(CHUNK)
-            .cloned()
+        {
+            let waits = paths::split(path).is_some_and(|(directory, _)| incomplete.contains(directory));
+            if waits || excess.len() == CHUNK {
+                more = true;
+            } else {
+                excess.push(path.clone());
+            }
+        }
+        // A failure of one does not hold the other back.
+        let created = self.create_and_sweep(desired, missing).await;
+        let deleted = self.delete_all(excess).await;
+        created.and(deleted).map(|()| more)
+    }
+
+    async fn create_and_sweep(
+        &mut self,
+        desired: &LegacyRecords,
+        missing: Vec<(String, ProviderUrl)>,
+    ) -> Result<(), Error> {
+        let directories: BTreeSet<String> = missing
+            .iter()
+            .filter_map(|(path, _)| Some(paths::split(path)?.0.to_owned()))
             .collect();
-        let more = excess.len() == CHUNK;
+        self.create_all(missing).await?;
+        self.sweep(desired, directories).await
+    }
+
+    async fn delete_all(&mut self, excess: Vec<String>) -> Result<(), Error> {
         let deletes = stream::iter(excess).map(|path| {
             let hand = self.hand.clone();
             async move {
@@ -409,14 +441,15 @@ impl Owner {
                 Err(error) => failed = Err(error),
             }
         }
-        failed.map(|()| more)
+        failed
     }
 
     async fn create_all(&mut self, missing: Vec<(String, ProviderUrl)>) -> Result<(), Error> {
         let creates = stream::iter(missing).map(|(path, url)| {
             let hand = self.hand.clone();
+            let may_take = !self.taken.contains(&path);
             async move {
-                let result = hand.create(&path, &url).await;
+                let result = hand.create(&path, &url, may_take).await;
                 (path, result)
             }
         });
@@ -425,11 +458,18 @@ impl Owner {
         for (path, result) in results {
             match result {
                 Ok(Created::Ours) => _ = self.owned.insert(path),
+                Ok(Created::TakenOver) => {
+                    self.taken.insert(path.clone());
+                    self.owned.insert(path);
+                }
                 Ok(Created::Conflict(why)) => {
-                    warn!(path, why, "a provider node of ours belongs to somebody else");
-                    if self.conflicts.len() < MOST_CONFLICTS {
-                        self.conflicts.insert(path, why);
-                    }
+                    warn!(path, why, "a provider node cannot be ours");
+                    self.conflicts.insert(path, why);
+                }
+                // The server's answer to this node is no reason to hold the others back.
+                Err(error) if error.is_answer() => {
+                    warn!(path, error = error.chain(), "a provider node is refused");
+                    self.conflicts.insert(path, error.chain());
                 }
                 Err(error) => failed = Err(error),
             }
@@ -471,7 +511,7 @@ impl Owner {
 
     /// Deletes all, as fast as the servers take it; gives up when they cannot be reached.
     async fn withdraw(&mut self, most: Duration) -> Withdrawn {
-        if let Ok(nodes) = self.hand.session.own_nodes(&self.root).await {
+        if let Ok(Some(nodes)) = self.hand.session.own_nodes(&self.root).await {
             self.owned.extend(nodes);
         }
         let mut removed = 0;
@@ -496,7 +536,8 @@ impl Owner {
 
 impl Hand {
     /// Creates one node, unless somebody else has it.
-    async fn create(&self, path: &str, url: &ProviderUrl) -> Result<Created, Error> {
+    async fn create(&self, path: &str, url: &ProviderUrl, may_take: bool) -> Result<Created, Error> {
+        let mut taken = false;
         let Some((directory, _)) = paths::split(path) else {
             return Ok(Created::Conflict("not the path of a provider node".to_owned()));
         };
@@ -509,6 +550,7 @@ impl Hand {
         for _ in 0..4 {
             self.rate.wait().await;
             match self.session.create_ephemeral(path, self.acls).await {
+                Ok(()) if taken => return Ok(Created::TakenOver),
                 Ok(()) => return Ok(Created::Ours),
                 Err(error) if error.is(&zookeeper_client::Error::NoNode) => {
                     self.session.make_directory(directory, self.acls).await?;
@@ -520,24 +562,27 @@ impl Hand {
                     match stat.ephemeral_owner {
                         0 => return Ok(Created::Conflict("a persistent node".to_owned())),
                         owner if owner == self.session.id() => return Ok(Created::Ours),
-                        // Its marks are ours: an earlier session of this process or of the one before it.
-                        owner => {
+                        // Its marks are ours: an earlier session of this process, or of the one before it.
+                        owner if may_take && !taken => {
                             info!(
                                 path,
                                 owner,
                                 known = self.earlier.contains(&owner),
                                 "taking over a node of ours"
                             );
+                            taken = true;
                             self.session.delete(path, stat.version).await?;
+                        }
+                        owner => {
+                            let why = format!("another process with our marks, session {owner:#x}");
+                            return Ok(Created::Conflict(why));
                         }
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Created::Conflict(
-            "another process with our marks takes it again and again".to_owned(),
-        ))
+        Ok(Created::Conflict("it appears and vanishes".to_owned()))
     }
 
     /// Deletes a node, if this session still owns it.

@@ -33,6 +33,7 @@ pub(crate) struct Session {
     client: Client,
     limit: Arc<Semaphore>,
     timeout: Duration,
+    version: Option<Version>,
 }
 
 impl Session {
@@ -65,6 +66,7 @@ impl Session {
             client,
             limit: Arc::new(Semaphore::new(config.in_flight)),
             timeout: config.request_timeout,
+            version,
         })
     }
 
@@ -162,12 +164,16 @@ impl Session {
             .await
     }
 
-    /// The ephemeral nodes of this session below a path.
-    pub(crate) async fn own_nodes(&self, path: &str) -> Result<Vec<String>, Error> {
-        self.request("list own nodes below", path, |client| {
+    /// The ephemeral nodes of this session below a path; `None` where the server does not know the question (before 3.6;
+    /// it would end the connection).
+    pub(crate) async fn own_nodes(&self, path: &str) -> Result<Option<Vec<String>>, Error> {
+        if self.version.is_some_and(|version| version < (3, 6)) {
+            return Ok(None);
+        }
+        let nodes = self.request("list own nodes below", path, |client| {
             client.list_ephemerals(path)
-        })
-        .await
+        });
+        Ok(Some(nodes.await?))
     }
 
     /// Who may do what with a node: `true` where everybody may do everything; `None` where there is no such node.

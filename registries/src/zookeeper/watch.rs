@@ -70,6 +70,8 @@ struct Keeper {
     config: Config,
     current: LegacyView,
     sender: watch::Sender<Arc<LegacyView>>,
+    /// The server did not say its version, and does not know recursive watches.
+    old_server: bool,
 }
 
 impl Keeper {
@@ -86,6 +88,7 @@ impl Keeper {
             config,
             current,
             sender,
+            old_server: false,
         };
         keeper.send();
         keeper
@@ -97,6 +100,7 @@ impl Keeper {
 
     async fn connect(&self) -> Result<Follower, Error> {
         let version = match self.config.watch {
+            WatchMode::Auto if self.old_server => Some((3, 4)),
             WatchMode::Auto => session::server_version(&self.config).await,
             WatchMode::Recursive => None,
             WatchMode::OneShot => Some((3, 4)),
@@ -353,6 +357,10 @@ impl Follower {
                             self.adopt(full, keeper);
                             retry.reset();
                             backoff.reset();
+                        }
+                        Err(error) if error.is(&zookeeper_client::Error::Unimplemented) && self.version.is_none() => {
+                            keeper.old_server = true;
+                            return error;
                         }
                         Err(error) => {
                             warn!(error = error.chain(), "reading the legacy registry failed");

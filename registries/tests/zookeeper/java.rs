@@ -61,10 +61,10 @@ async fn consumes(peers: &Path, release: &str, zookeeper: &str, home: &Path) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn java_consumers_find_our_nodes_at_once() {
-    let Some(peers) = std::env::var_os("LANDBRIDGE_PEERS") else {
+    let Some(peers) = peers() else {
         return;
     };
-    let peers = Path::new(&peers);
+    let peers = peers.as_path();
     let home = tempfile::tempdir().unwrap();
     let real = Real::start(peers);
     // A provider that registers nowhere, as the one behind our node.

@@ -219,6 +219,101 @@ async fn leaves_alone_what_is_not_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn does_not_fight_with_a_process_of_the_same_marks() {
+    let server = Server::start().await.unwrap();
+    let other = server.foreign();
+    let url = ours("a.A", "r1", 1);
+    let path = path_of("a.A", &url);
+    server.create_foreign(other, &path);
+    let mut config = config(&server.connect_string());
+    config.verify = Duration::from_millis(100);
+    let mut publisher = Published::start(config, records(&[&url]));
+    publisher.owns(1).await;
+    // It takes it back: from now on it is left to it, and we say so.
+    server.delete(&path);
+    server.create_foreign(other, &path);
+    let state = publisher
+        .until("conflict", |state| !state.conflicts.is_empty())
+        .await;
+    let why = format!("another process with our marks, session {:#x}", other.session);
+    assert_eq!(state.conflicts.get(&path), Some(&why));
+    assert_eq!(server.get(&path).unwrap().owner, other.session);
+    server.expire(other.session);
+    within(
+        "ours again",
+        server.wait_until(|server| server.get(&path).is_some_and(|node| node.owner != other.session)),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goes_on_past_what_is_refused() {
+    let server = Server::start().await.unwrap();
+    // More directories that may not be written than one step takes, and all of them sort first.
+    let mut urls: Vec<ProviderUrl> = (0..150).map(|at| ours(&format!("a.A{at}"), "r1", 1)).collect();
+    for url in &urls {
+        let directory = format!("/dubbo/{}/providers", url.interface());
+        server.create_with(&directory, Right::only("other", "secret"));
+    }
+    urls.push(ours("z.Z", "r1", 1));
+    let mut config = config(&server.connect_string());
+    config.publish_rate = 2000;
+    let mut publisher = Published::start(config, records(&urls.iter().collect::<Vec<_>>()));
+    let state = publisher
+        .until("settled", |state| state.settled && state.owned == 1)
+        .await;
+    assert_eq!((state.desired, state.conflicts.len()), (151, 100));
+    let why = state.conflicts.values().next().unwrap();
+    assert!(why.ends_with("not authorized"), "{why}");
+    assert!(server.get(&path_of("z.Z", urls.last().unwrap())).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishes_on_old_servers_and_below_a_chroot() {
+    for version in [(3, 4), (3, 9)] {
+        let options = harness::zookeeper::Options {
+            version,
+            ..Default::default()
+        };
+        let server = Server::start_with("127.0.0.1:0".parse().unwrap(), options)
+            .await
+            .unwrap();
+        server.create("/estate", b"");
+        let url = ours("a.A", "r1", 1);
+        let path = format!("/estate{}", path_of("a.A", &url));
+        let mut config = config(&format!("{}/estate", server.connect_string()));
+        config.verify = Duration::from_millis(50);
+        let mut publisher = Published::start(config, records(&[&url]));
+        publisher.owns(1).await;
+        let (session, created) = (server.connected(), server.get(&path).unwrap().created);
+        server.take_requests();
+        // Several comparisons later it is the same node by the same session.
+        let mut seen = 0;
+        within(
+            "compared",
+            server.wait_until(|server| {
+                seen += server.take_requests().len();
+                seen > 5
+            }),
+        )
+        .await;
+        assert_eq!(
+            (server.connected(), server.get(&path).unwrap().created),
+            (session, created),
+            "{version:?}"
+        );
+        server.delete(&path);
+        within("repaired", server.wait_for(&path)).await;
+        assert_eq!(
+            within("withdrawn", publisher.withdraw.withdraw()).await.removed,
+            1,
+            "{version:?}"
+        );
+        assert!(server.get(&path).is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn takes_over_from_a_crashed_predecessor() {
     let server = Server::start().await.unwrap();
     let crashed = server.foreign();

@@ -428,10 +428,10 @@ async fn the_simulated_server_does_as_the_real_one() {
             "{line} is not in {simulated:#?}"
         );
     }
-    let Some(peers) = std::env::var_os("LANDBRIDGE_PEERS") else {
+    let Some(peers) = peers() else {
         return;
     };
-    let real = Real::start(Path::new(&peers));
+    let real = Real::start(&peers);
     let real = all(&real.address()).await;
     let differ: Vec<_> = simulated
         .iter()
@@ -445,10 +445,10 @@ async fn the_simulated_server_does_as_the_real_one() {
 /// What only a real server can show: it is stopped, and restarted with its data.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_server_may_stop_and_restart() {
-    let Some(peers) = std::env::var_os("LANDBRIDGE_PEERS") else {
+    let Some(peers) = peers() else {
         return;
     };
-    let real = Real::start(Path::new(&peers));
+    let real = Real::start(&peers);
     let address = real.address();
     let mut config = config(&address);
     config.session_timeout = Duration::from_secs(20);

@@ -325,6 +325,25 @@ fn estate(server: &Server, interfaces: usize) -> Foreign {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn falls_back_where_the_server_hides_its_version() {
+    let options = Options {
+        words: false,
+        ..old((3, 5))
+    };
+    let server = Server::start_with(SocketAddr::from(([127, 0, 0, 1], 0)), options)
+        .await
+        .unwrap();
+    let (server, shop) = shop_of(server);
+    let mut source = Followed::start(config(&server.connect_string()));
+    source.synced().await;
+    server.create_foreign(shop, &path_of("a.A", &native("a.A", 9)));
+    source
+        .until("a change", |view| ports(view, "a.A") == [1, 9])
+        .await;
+    assert_eq!(server.watches("/dubbo/a.A/providers"), (1, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn spreads_one_shot_watches_over_sessions_on_old_servers() {
     let server = start_old().await;
     let shop = estate(&server, 1200);
