@@ -51,6 +51,19 @@ impl ServiceKey {
         &self.version
     }
 
+    /// The other key of the same service, where the version is none or the default `0.0.0`: with that folded the other way.
+    pub fn folded(&self) -> Option<Self> {
+        let version = match self.version() {
+            "" => "0.0.0",
+            "0.0.0" => "",
+            _ => return None,
+        };
+        Some(Self {
+            version: version.into(),
+            ..self.clone()
+        })
+    }
+
     /// Whether a caller that asks for `self` is served by a provider of `other`: the same interface and group, and
     /// versions equal after `0.0.0` was folded into none.
     pub fn matches(&self, other: &Self) -> bool {
@@ -134,5 +147,7 @@ mod tests {
         assert_ne!(plain, zero);
         assert!(plain.matches(&zero) && zero.matches(&plain));
         assert!(!plain.matches(&ServiceKey::new("a.B", "g", "")));
+        assert_eq!((plain.folded(), zero.folded()), (Some(zero), Some(plain)));
+        assert_eq!(ServiceKey::new("a.B", "", "1").folded(), None);
     }
 }

@@ -227,6 +227,11 @@ impl Service {
         }
     }
 
+    /// Whether any island has something of it.
+    pub fn is_somewhere(&self) -> bool {
+        self.legacy.is_some() || self.mesh.is_some()
+    }
+
     /// Whether an island has a native endpoint that may be called, ejected ones included.
     pub fn has_native(&self, island: Island) -> bool {
         match island {
@@ -266,16 +271,17 @@ impl MeshSide {
 }
 
 impl Directory {
-    /// The service of a key; a default version folds into none (`ServiceKey::matches`).
+    /// The service of a key; a default version folds into none (`ServiceKey::matches`). One that is somewhere goes before
+    /// one that only a file names.
     pub fn service(&self, key: &ServiceKey) -> Option<&Arc<Service>> {
-        self.services.get(key).or_else(|| {
-            let folded = match key.version() {
-                "0.0.0" => ServiceKey::new(key.interface(), key.group(), ""),
-                "" => ServiceKey::new(key.interface(), key.group(), "0.0.0"),
-                _ => return None,
-            };
-            self.services.get(&folded)
-        })
+        let exact = self.services.get(key);
+        if exact.is_some_and(|service| service.is_somewhere()) {
+            return exact;
+        }
+        let folded = key.folded().and_then(|folded| self.services.get(&folded));
+        folded
+            .filter(|service| exact.is_none() || service.is_somewhere())
+            .or(exact)
     }
 
     /// The service that a call asks for: by its key, else by name (a protobuf service name, or a Java interface with a
@@ -288,7 +294,7 @@ impl Directory {
         };
         // A service that only the binding file knows is nowhere: its binding is in the catch-all's list, too.
         match (known, catch_all) {
-            (Some(service), Some(side)) if service.legacy.is_none() && service.mesh.is_none() => {
+            (Some(service), Some(side)) if !service.is_somewhere() => {
                 Some(side.service(key.interface(), key.group(), key.version()))
             }
             (None, Some(side)) => Some(side.service(key.interface(), key.group(), key.version())),
@@ -306,7 +312,7 @@ impl Directory {
             [only] if key.group().is_empty() && folded(key.version()).is_empty() => Some(only),
             _ => None,
         };
-        self.services.get(exact.or_else(only)?)
+        self.service(exact.or_else(only)?)
     }
 
     /// The state of an island's source.

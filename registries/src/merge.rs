@@ -99,6 +99,8 @@ pub struct Merger {
     derived: HashMap<String, BTreeSet<ServiceKey>>,
     /// The keys whose service asked for a host: they are made again when it changes.
     askers: HashMap<Arc<str>, BTreeSet<ServiceKey>>,
+    /// The hosts that each key asked for.
+    asked: HashMap<ServiceKey, Vec<Arc<str>>>,
     /// The names under which each key is listed in [`Directory::names`].
     names: HashMap<ServiceKey, Vec<Arc<str>>>,
 }
@@ -143,7 +145,10 @@ impl Merger {
         let mut touched = BTreeSet::new();
         self.note_interfaces(legacy, &mut touched);
         self.note_hosts(mesh, &mut touched);
-        touched.extend(bindings.services.changes(&self.bindings.services));
+        for key in bindings.services.changes(&self.bindings.services) {
+            touched.extend(key.folded());
+            touched.insert(key);
+        }
         touched.extend(bindings.declared.changes(&self.bindings.declared));
         let mut catch_all = touched.iter().any(|key| bindings.services.get(key).is_some())
             || bindings.services.len() != self.bindings.services.len();
@@ -253,6 +258,14 @@ impl Merger {
 
     /// Makes one service again, or forgets it.
     fn remake(&mut self, key: &ServiceKey) {
+        for host in self.asked.remove(key).unwrap_or_default() {
+            if let Some(keys) = self.askers.get_mut(&host) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.askers.remove(&host);
+                }
+            }
+        }
         let service = if self.is_known(key) { self.make(key) } else { None };
         let names = match &service {
             Some(_) => self.names_of(key),
@@ -266,7 +279,7 @@ impl Merger {
     }
 
     fn make(&mut self, key: &ServiceKey) -> Option<Service> {
-        let bound = self.bindings.services.get(key).cloned();
+        let bound = self.bound(key).cloned();
         let setting = self.stages.of(key);
         let mut notes = Vec::new();
         let legacy = self.legacy.interfaces.get(key.interface()).and_then(|view| {
@@ -351,6 +364,8 @@ impl Merger {
         for (host, _) in &candidates {
             self.askers.entry(host.clone()).or_default().insert(key.clone());
         }
+        let hosts = candidates.iter().map(|(host, _)| host.clone());
+        self.asked.insert(key.clone(), hosts.collect());
         // The strongest that says anything wins, even if the mesh does not know its host: a weaker one would be a guess.
         let (host, by) = candidates.first()?.clone();
         for (other, other_by) in candidates.iter().skip(1) {
@@ -407,8 +422,14 @@ impl Merger {
         Some(port)
     }
 
+    /// What the binding file says of a key; a default version folds into none.
+    fn bound(&self, key: &ServiceKey) -> Option<&Arc<Bound>> {
+        let services = &self.bindings.services;
+        services.get(key).or_else(|| services.get(&key.folded()?))
+    }
+
     fn names_of(&self, key: &ServiceKey) -> Vec<Arc<str>> {
-        let bound = self.bindings.services.get(key);
+        let bound = self.bound(key);
         let mut names: Vec<Arc<str>> = vec![key.interface().into()];
         for name in bound.iter().flat_map(|bound| &bound.names) {
             if !names.contains(name) {

@@ -403,3 +403,47 @@ fn a_triple_provider_in_zookeeper_is_a_legacy_endpoint() {
     );
     assert_eq!(&*side.cluster.endpoints[0].peer.release, "dubbo-golang-3.3.2");
 }
+
+#[test]
+fn a_default_version_is_none_to_a_binding() {
+    let mut world = World::default();
+    world.set("a.B", &["dubbo://10.0.0.1:1/a.B?version=0.0.0"]);
+    let directory = world.update();
+    assert!(directory.service(&key("a.B")).unwrap().pinned.is_none());
+    let bound = Bound {
+        names: vec!["shop.B".into()],
+        pinned: Some(Mode::Protobuf),
+        ..Bound::default()
+    };
+    world.bindings.services.insert(key("a.B"), Arc::new(bound));
+    let directory = world.update();
+    for name in ["a.B", "a.B:0.0.0", "shop.B"] {
+        let service = directory.find(Island::Mesh, &key(name)).unwrap();
+        assert_eq!(
+            (ports(service, Island::Legacy), service.pinned),
+            (vec![1], Some(Mode::Protobuf)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn forgets_whom_nobody_asks_for() {
+    let mut world = World::default();
+    for n in 0..50 {
+        world.set(&format!("a.S{n}"), &["dubbo://10.0.0.1:1/x"]);
+    }
+    world.update();
+    for n in 0..50 {
+        world.legacy.interfaces.remove(format!("a.S{n}").as_str());
+    }
+    let directory = world.update();
+    assert!(directory.services.is_empty() && directory.names.is_empty());
+    let merger = &world.merger;
+    assert!(
+        merger.askers.is_empty()
+            && merger.asked.is_empty()
+            && merger.names.is_empty()
+            && merger.derived.is_empty()
+    );
+}
