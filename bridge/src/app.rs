@@ -218,6 +218,11 @@ impl Gateway {
         self.pool.died()
     }
 
+    /// Takes this replica's records out of both registries, in at most the time of the drain's first stage.
+    pub async fn withdraw(&mut self) {
+        self.announcements.withdraw(self.drain.propagation.0).await;
+    }
+
     /// Drains in two stages and ends. `hurry` skips to the abort.
     pub async fn stop(mut self, hurry: CancellationToken) -> Drained {
         self.phase.send_replace(Phase::Draining);

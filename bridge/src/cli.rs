@@ -4,6 +4,8 @@
 
 mod admin;
 mod check;
+#[cfg(feature = "demo")]
+mod demo;
 mod explain;
 mod run;
 mod services;
@@ -30,6 +32,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "demo")]
+    Demo(demo::Arguments),
     Run(run::Arguments),
     Check(check::Arguments),
     Services(services::Arguments),
@@ -50,6 +54,8 @@ enum Output {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
+        #[cfg(feature = "demo")]
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Services(arguments) => services::run(&arguments),

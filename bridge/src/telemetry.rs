@@ -45,6 +45,11 @@ pub enum Format {
 pub struct Level(String);
 
 impl Level {
+    /// A filter that is known to be one.
+    pub(crate) fn of(text: &'static str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The filter's text.
     pub fn as_str(&self) -> &str {
         &self.0

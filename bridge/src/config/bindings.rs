@@ -10,10 +10,9 @@ use registries::merge::{Bindings, Bound};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_saphyr::Spanned;
 
 use super::Config;
-use super::place::{Problem, Problems};
+use super::place::Problems;
 
 /// One entry: a binding file, or a service's place in the mesh.
 #[derive(Debug, Clone, Serialize)]
