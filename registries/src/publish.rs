@@ -55,6 +55,9 @@ pub struct Policy {
     pub weight: u32,
     /// The timeout of our provider URLs where nothing tells one.
     pub timeout: std::time::Duration,
+    /// We are istiod's config source (MCP): it opens its ADS port only after we have answered, so while that port is
+    /// closed the mesh need not have synced.
+    pub mesh_waits: bool,
 }
 
 /// How a service is announced.
@@ -188,6 +191,7 @@ impl Default for Policy {
             weight: 100,
             // Dubbo's own default (`spec/registry-zookeeper.md` 3).
             timeout: std::time::Duration::from_millis(1000),
+            mesh_waits: false,
         }
     }
 }
@@ -200,11 +204,14 @@ impl Default for Policy {
 ///
 /// # Errors
 ///
-/// [`Held`] as long as a configured source has not been complete once: no record may be derived from half a view.
+/// [`Held`] as long as a configured source has not been complete once: no record may be derived from half a view. The one
+/// exception is a mesh that itself waits for our records ([`Policy::mesh_waits`]): the two would wait for each other.
 pub fn desired(directory: &Directory, policy: &Policy, identity: &Identity) -> Result<Records, Held> {
     for island in [Island::Legacy, Island::Mesh] {
         let source = directory.source(island);
-        if source.configured && !source.synced {
+        let waits =
+            policy.mesh_waits && island == Island::Mesh && !source.connected && source.error.is_some();
+        if source.configured && !source.synced && !waits {
             return Err(Held::Unsynced(island.as_str()));
         }
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use registries::directory::Directory;
-use registries::istiod::Owner;
-use registries::istiod::publish::{AnyRegistrar, Registrar, Report};
+use registries::istiod::publish::{AnyRegistrar, Registrar, Report, Way};
+use registries::istiod::{self, Owner};
 use registries::publish::{Held, Identity, LegacyHold, LegacyRecords, MeshRecords, Policy, Shape, desired};
 use registries::zookeeper;
 use serde::Serialize;
@@ -61,6 +61,11 @@ pub(super) fn identity(config: &Config, ports: &Ports) -> Identity {
     }
 }
 
+/// How we register in the mesh, as the configuration says.
+fn section_publish(config: &Config) -> Option<istiod::publish::Config> {
+    config.mesh.as_ref()?.checked(&config.bridge.replica).publish
+}
+
 /// What is announced and how.
 fn policy(config: &Config) -> Policy {
     let agent = config.listeners.dubbo2.is_none() && config.listeners.triple.is_none();
@@ -78,6 +83,9 @@ fn policy(config: &Config) -> Policy {
         if let Some(suffix) = istiod.suffixes.first() {
             policy.host_suffix.clone_from(suffix);
         }
+        // istiod waits for our answers before it lets us look: waiting for it would never end.
+        let way = section_publish(config).map(|publish| publish.way);
+        policy.mesh_waits = matches!(way, Some(Way::Mcp(_)));
     }
     policy
 }

@@ -190,7 +190,7 @@ mod tests {
         let host = host_of(&key(&long), "dubbo");
         assert!(is_host(&host) && host.starts_with("com.acme.verylong"), "{host}");
         let host = host_of(
-            &key(&"some.package.name.".repeat(20).trim_end_matches('.').to_owned()),
+            &key("some.package.name.".repeat(20).trim_end_matches('.')),
             "dubbo",
         );
         assert!(is_host(&host) && host.starts_with("name-"), "{host}");

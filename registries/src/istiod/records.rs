@@ -120,21 +120,10 @@ fn marks(identity: &Identity) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::Shape;
 
     #[test]
     fn says_the_same_of_a_service_on_every_replica() {
-        let policy = Policy {
-            shape: Shape::ViaBridge,
-            legacy_root: "/dubbo".into(),
-            host_suffix: "dubbo".into(),
-            mesh_port: 50051,
-            export_to: vec!["*".into()],
-            subject_alt_names: Vec::new(),
-            application: "landbridge".into(),
-            weight: 100,
-            timeout: std::time::Duration::from_secs(1),
-        };
+        let policy = Policy::default();
         let replica = |name: &str, epoch| Identity {
             installation: "shop".into(),
             replica: name.into(),

@@ -223,6 +223,30 @@ fn equal_facts_give_equal_records_and_changes_a_new_timestamp() {
 }
 
 #[test]
+fn does_not_wait_for_a_mesh_that_waits_for_us() {
+    let mut half = (*directory(&[LEGACY], &[], BRIDGE)).clone();
+    half.mesh.configured = true;
+    half.mesh.synced = false;
+    let policy = Policy {
+        mesh_waits: true,
+        ..Policy::default()
+    };
+    assert!(
+        desired(&half, &policy, &identity()).is_err(),
+        "nobody has tried to connect yet"
+    );
+    half.mesh.connected = true;
+    half.mesh.error = Some("an earlier one".into());
+    assert!(
+        desired(&half, &policy, &identity()).is_err(),
+        "it is open: what it says comes first"
+    );
+    half.mesh.connected = false;
+    assert!(desired(&half, &policy, &identity()).is_ok());
+    assert!(desired(&half, &Policy::default(), &identity()).is_err());
+}
+
+#[test]
 fn is_held_until_every_source_has_synced() {
     let whole = directory(&[LEGACY], &[MESH], BRIDGE);
     let mut half = (*whole).clone();

@@ -31,7 +31,7 @@ pub(super) const STATIC: [&str; 3] = [
 pub(super) enum Resource {
     Cluster(Box<cds::Cluster>),
     Endpoints(eds::ClusterLoadAssignment),
-    Routes(rds::RouteConfiguration),
+    Routes(Box<rds::RouteConfiguration>),
     /// Bytes that are no message.
     Broken,
 }
@@ -73,9 +73,12 @@ pub(super) fn resources(store: &Store, kind: Kind, names: &BTreeSet<String>) -> 
             sets.collect()
         }
         Kind::Rds => {
-            let rules = names
-                .iter()
-                .map(|name| (name.clone(), Resource::Routes(rules::routes(store, name))));
+            let rules = names.iter().map(|name| {
+                (
+                    name.clone(),
+                    Resource::Routes(Box::new(rules::routes(store, name))),
+                )
+            });
             rules.collect()
         }
     }

@@ -106,3 +106,66 @@ async fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     tokio::fs::write(&beside, text).await?;
     tokio::fs::rename(&beside, path).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use harness::task::Task;
+
+    use super::*;
+    use crate::publish::{ServiceEntry, ServicePort};
+
+    #[tokio::test]
+    async fn writes_one_file_when_something_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config {
+            directory: directory.path().join("new"),
+        };
+        let hold = HoldPolicy {
+            percent: 100,
+            time: Duration::ZERO,
+        };
+        let files = Files::start(&config, "dubbo", hold).unwrap();
+        let (desired, desires) = watch::channel(None);
+        let (reports, mut report) = watch::channel(Arc::default());
+        let _task = Task::spawn(files.run(desires, reports));
+        let service = ServiceEntry {
+            labels: BTreeMap::from([(
+                "networking.istio.io/enable-autoallocate-ip".into(),
+                "false".into(),
+            )]),
+            host: "a.dubbo".into(),
+            ports: vec![ServicePort {
+                name: "grpc-tri".into(),
+                number: 50051,
+                protocol: "GRPC".into(),
+            }],
+            ..ServiceEntry::default()
+        };
+        let records = MeshRecords {
+            services: BTreeMap::from([("a".to_owned(), service)]),
+            workloads: BTreeMap::new(),
+        };
+        desired.send_replace(Some(Arc::new(records)));
+        report.wait_for(|report| report.in_force).await.unwrap();
+        let text = std::fs::read_to_string(config.directory.join(FILE)).unwrap();
+        let document = text.split("---\n").nth(1).unwrap();
+        let value: serde_json::Value = serde_saphyr::from_str(document).unwrap();
+        assert_eq!(value["spec"]["hosts"][0], "a.dubbo");
+        assert_eq!(
+            value["metadata"]["labels"]["networking.istio.io/enable-autoallocate-ip"],
+            "false"
+        );
+        assert_eq!(std::fs::read_dir(&config.directory).unwrap().count(), 1);
+        assert_eq!(report.borrow().writes, 1);
+        // An empty state is a state: the file says so.
+        desired.send_replace(Some(Arc::default()));
+        report.wait_for(|report| report.writes == 2).await.unwrap();
+        assert!(
+            !std::fs::read_to_string(config.directory.join(FILE))
+                .unwrap()
+                .contains("---")
+        );
+    }
+}

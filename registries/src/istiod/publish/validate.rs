@@ -292,6 +292,7 @@ mod tests {
     #[test]
     fn refuses_what_istio_drops_or_breaks_on() {
         type Break = fn(&mut ServiceEntry);
+        type BreakWorkload = fn(&mut Workload);
         let direct = |entry: &mut ServiceEntry, change: fn(&mut Workload)| {
             let mut one = endpoint();
             change(&mut one);
@@ -333,7 +334,7 @@ mod tests {
             let reason = service("x", &entry).unwrap_err();
             assert!(reason.contains(words), "{reason}");
         }
-        let rows: [(fn(&mut Workload), &str); 5] = [
+        let rows: [(BreakWorkload, &str); 5] = [
             (|w| w.address = [0, 0, 0, 0].into(), "cannot be called"),
             (
                 |w| {

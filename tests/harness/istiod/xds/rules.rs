@@ -160,7 +160,7 @@ fn cluster(host: &str, port: u16, subset: &str) -> String {
 fn action(cluster: String, timeout: Option<protobuf::Duration>) -> rds::RouteAction {
     rds::RouteAction {
         cluster_specifier: Some(rds::route_action::ClusterSpecifier::Cluster(cluster)),
-        timeout: timeout.clone(),
+        timeout,
         max_grpc_timeout: timeout,
         ..rds::RouteAction::default()
     }
