@@ -1,9 +1,9 @@
 //! Java Dubbo consumers find what the publisher writes. Needs the installed peers.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use codecs::provider_url::mark;
 use registries::publish::LegacyRecords;
@@ -15,13 +15,28 @@ use super::*;
 const ORDERS: &str = "org.landbridge.peers.api.OrderService";
 
 /// A Java process, killed when dropped.
-struct Java(Child);
+struct Java {
+    child: Child,
+    /// Stays open: a closed pipe would disturb it.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Java {
+    /// Lets it withdraw its node and end.
+    fn terminate(&self) {
+        let status = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(status.success(), "kill: {status}");
+    }
+}
 
 impl Drop for Java {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -40,6 +55,34 @@ fn peer(peers: &Path, release: &str, role: &str, settings: &[String], home: &Pat
     command.arg(release).arg(role).args(settings).env("LB_HOME", home);
     command.stdin(Stdio::null()).stderr(Stdio::null());
     command
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("0.0.0.0:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Starts a provider and waits for its ready line.
+async fn start(mut command: Command) -> Java {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let ready = tokio::task::spawn_blocking(move || {
+        let ready = output
+            .by_ref()
+            .lines()
+            .map_while(Result::ok)
+            .any(|line| line.contains("\"ready\""));
+        (ready, output)
+    });
+    let (ready, output) = within("provider", ready).await.unwrap();
+    assert!(ready, "the provider ended without a ready line");
+    Java {
+        child,
+        _output: output,
+    }
 }
 
 /// One case of the suite through the registry, failing at start where there is no provider.
@@ -68,26 +111,9 @@ async fn java_consumers_find_our_nodes_at_once() {
     let home = tempfile::tempdir().unwrap();
     let real = Real::start(peers);
     // A provider that registers nowhere, as the one behind our node.
-    let port = std::net::TcpListener::bind("0.0.0.0:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let settings = [format!("port={port}"), "services=orders".to_owned()];
-    let mut provider = Java(
-        peer(peers, "27", "provider", &settings, home.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap(),
-    );
-    let lines = BufReader::new(provider.0.stdout.take().unwrap()).lines();
-    let ready = tokio::task::spawn_blocking(move || {
-        lines.map_while(Result::ok).any(|line| line.contains("\"ready\""))
-    });
-    assert!(
-        within("provider", ready).await.unwrap(),
-        "the provider ended without a ready line"
-    );
+    let _provider = start(peer(peers, "27", "provider", &settings, home.path())).await;
 
     let zookeeper = real.address();
     let (early, text) = consumes(peers, "27", &zookeeper, home.path()).await;
@@ -136,4 +162,35 @@ async fn java_consumers_find_our_nodes_at_once() {
     assert_eq!(within("withdrawn", withdraw.withdraw()).await.removed, 1);
     let (late, text) = consumes(peers, "27", &zookeeper, home.path()).await;
     assert!(!late, "nothing is registered any more: {text}");
+}
+
+/// The simulated server is good enough for Dubbo's own clients: provider and consumer meet over it.
+#[tokio::test(flavor = "multi_thread")]
+async fn java_peers_meet_over_the_simulated_server() {
+    let Some(peers) = peers() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let server = harness::zookeeper::Server::start().await.unwrap();
+    let zookeeper = server.connect_string();
+    let mut source = Followed::start(config(&zookeeper));
+    for release in ["26", "27", "33"] {
+        let port = free_port();
+        let settings = [
+            format!("port={port}"),
+            "services=orders".to_owned(),
+            format!("registry=zookeeper://{zookeeper}"),
+        ];
+        let provider = start(peer(&peers, release, "provider", &settings, home.path())).await;
+        let view = source.until(release, |view| ports(view, ORDERS) == [port]).await;
+        let url = &view.interfaces.get(ORDERS).unwrap().providers[0];
+        assert_eq!((url.scheme(), url.interface()), ("dubbo", ORDERS));
+        assert!(url.methods().contains(&"hello"));
+        let (ok, text) = consumes(&peers, release, &zookeeper, home.path()).await;
+        assert!(ok && text.contains("case hello ok"), "{release}: {text}");
+        provider.terminate();
+        source
+            .until("its node is gone", |view| ports(view, ORDERS).is_empty())
+            .await;
+    }
 }
