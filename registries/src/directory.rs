@@ -138,6 +138,8 @@ pub struct Service {
     pub legacy: Option<LegacySide>,
     /// Its natives in the mesh.
     pub mesh: Option<MeshSide>,
+    /// The host name under which it is announced in the mesh (`spec/istio-xds.md` 2.7): distinct among all known services.
+    pub derived_host: Arc<str>,
     /// Its methods' protobuf bindings, if it has any.
     pub binding: Option<Arc<codecs::protobuf::binding::ServiceBinding>>,
     /// The Java methods that the binding file names.
@@ -220,6 +222,7 @@ impl Service {
             standby: false,
             legacy: None,
             mesh: None,
+            derived_host: "".into(),
             binding: None,
             methods: Vec::new(),
             pinned: None,

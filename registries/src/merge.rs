@@ -310,6 +310,7 @@ impl Merger {
             standby: setting.standby,
             legacy,
             mesh,
+            derived_host: self.derived_host(key),
             binding: bound.as_ref().and_then(|bound| bound.binding.clone()),
             methods: bound
                 .as_ref()

@@ -7,7 +7,7 @@ use codecs::ServiceKey;
 use codecs::provider_url::ProviderUrl;
 
 use crate::directory::{Directory, Island, Service, Stage};
-use crate::istiod::{names, records};
+use crate::istiod::records;
 use crate::zookeeper::paths;
 
 mod direct;
@@ -41,8 +41,6 @@ pub struct Policy {
     pub shape: Shape,
     /// The root of the legacy registry, `/dubbo`.
     pub legacy_root: String,
-    /// The suffix of the host names in the mesh (`spec/istio-xds.md` 2.7).
-    pub host_suffix: String,
     /// The port that mesh callers use, the same for all services.
     pub mesh_port: u16,
     /// The namespaces that may see our services in the mesh; `*` for all.
@@ -183,7 +181,6 @@ impl Default for Policy {
         Self {
             shape: Shape::default(),
             legacy_root: "/dubbo".into(),
-            host_suffix: "dubbo".into(),
             mesh_port: 50051,
             export_to: Vec::new(),
             subject_alt_names: Vec::new(),
@@ -216,8 +213,6 @@ pub fn desired(directory: &Directory, policy: &Policy, identity: &Identity) -> R
         }
     }
     let mut records = Records::default();
-    // Every known key takes part, announced or not: a name must not depend on what is announced.
-    let hosts = names::hosts(directory.services.iter().map(|(key, _)| key), &policy.host_suffix);
     for (_, service) in directory.services.iter() {
         if wants(service, Island::Legacy) {
             for url in legacy_urls(service, policy, identity) {
@@ -225,11 +220,10 @@ pub fn desired(directory: &Directory, policy: &Policy, identity: &Identity) -> R
                 records.legacy.providers.insert(path, url);
             }
         }
-        if let Some(host) = hosts.get(&service.key).filter(|_| wants(service, Island::Mesh)) {
-            records
-                .mesh
-                .services
-                .extend(mesh_entry(service, host, policy, identity));
+        // A service of a catch-all has no host of its own.
+        if !service.derived_host.is_empty() && wants(service, Island::Mesh) {
+            let entry = mesh_entry(service, &service.derived_host, policy, identity);
+            records.mesh.services.extend(entry);
         }
     }
     if let (Shape::ViaBridge, Some(address), false) =

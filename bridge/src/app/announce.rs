@@ -80,9 +80,6 @@ fn policy(config: &Config) -> Policy {
     if let Some(mesh) = &config.mesh {
         let istiod = &mesh.istiod.value;
         policy.mesh_port = istiod.service_port;
-        if let Some(suffix) = istiod.suffixes.first() {
-            policy.host_suffix.clone_from(suffix);
-        }
         // istiod waits for our answers before it lets us look: waiting for it would never end.
         let way = section_publish(config).map(|publish| publish.way);
         policy.mesh_waits = matches!(way, Some(Way::Mcp(_)));
