@@ -133,7 +133,7 @@ mod tests {
             mesh: None,
         };
         let key: ServiceKey = "gray/com.acme.Orders:1.0.0".parse().unwrap();
-        let host = names::host_of(&key, &policy.host_suffix);
+        let host = names::host_of(&key, "dubbo");
         let (name, one) = service_entry(&key, &host, &replica("a", 1), &policy);
         let other = service_entry(&key, &host, &replica("b", 2), &policy);
         assert_eq!((&name, &one), (&other.0, &other.1));
