@@ -14,7 +14,7 @@
 //! | [`legacy_view`], [`mesh_view`] | what one island's registry says, before it is merged |
 //! | [`merge`] | pure: views, bindings and stages to a Directory, one service at a time |
 //! | [`publish`] | pure: a Directory and our identity to the records we must own; the difference to what we own |
-//! | [`file`] | services, endpoints and routes written in YAML, for a gateway without a registry |
+//! | [`mod@file`] | services, endpoints and routes written in YAML, for a gateway without a registry |
 //! | [`zookeeper`] | sessions, watches, our provider nodes |
 //! | [`istiod`] | ADS, and the three ways of registering in the mesh |
 //! | [`sharded`] | the persistent map behind every snapshot |

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`config`] | what a file says about one registry, checked |
 //! | [`paths`] | every znode path we read or write, and what a path means |
-//! | [`session`] | one client session: connecting with back-off, requests with a limit and a timeout |
+//! | `session` | one client session: connecting with back-off, requests with a limit and a timeout |
 //! | [`watch`] | [`Source`]: the registry's interfaces as a [`LegacyView`](crate::legacy_view::LegacyView), kept current |
 //! | [`publish`] | [`Publisher`]: our own marked nodes, made equal to a desired set |
 //!
@@ -13,7 +13,7 @@
 pub mod config;
 pub mod paths;
 pub mod publish;
-pub mod session;
+mod session;
 pub mod watch;
 
 pub use config::{Config, Credentials, Interfaces, Secret, WatchMode};

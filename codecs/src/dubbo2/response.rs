@@ -150,8 +150,8 @@ pub struct EncodeResponse<'a> {
     pub id: u64,
     /// What to answer.
     pub answer: Answer<'a>,
-    /// The attachments, when the caller may get any: see [`may_carry_attachments`]. `dubbo` should be [`DUBBO_VERSION`]
-    /// (`super::DUBBO_VERSION`) and never the request's.
+    /// The attachments, when the caller may get any: see [`may_carry_attachments`]. `dubbo` should be
+    /// `request::DUBBO_VERSION` and never the request's.
     pub attachments: Option<&'a Attachments>,
 }
 

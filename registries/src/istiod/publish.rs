@@ -123,7 +123,7 @@ pub enum AnyRegistrar {
     Kubernetes(kubernetes::Kubernetes),
     /// See [`mcp`].
     Mcp(mcp::McpServer),
-    /// See [`file`].
+    /// See [`mod@file`].
     File(file::Files),
 }
 

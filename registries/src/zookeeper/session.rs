@@ -2,7 +2,7 @@
 //!
 //! The client library (pinned at 0.11.2) has traps that are closed here and in `watch`:
 //! - persistent and recursive watches fall silent at the first reconnect, so `watch` sets them anew on each;
-//! - more than 128 KiB of watched paths kill a session on reconnect, so [`Session::fits`] counts them;
+//! - more than 128 KiB of watched paths kill a session on reconnect, so `Session::fits` counts them;
 //! - its request queue is unbounded while disconnected, so a semaphore stands before it, and a timeout around it.
 
 use std::future::Future;
