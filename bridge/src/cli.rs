@@ -4,7 +4,6 @@
 
 mod admin;
 mod check;
-mod decode;
 #[cfg(feature = "demo")]
 mod demo;
 mod explain;
@@ -39,8 +38,6 @@ enum Command {
     Check(check::Arguments),
     Services(services::Arguments),
     Explain(explain::Arguments),
-    Decode(decode::Arguments),
-    Encode(decode::EncodeArguments),
 }
 
 /// How a command prints what it found.
@@ -63,8 +60,6 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Services(arguments) => services::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
-        Command::Decode(arguments) => decode::run(&arguments),
-        Command::Encode(arguments) => decode::encode(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

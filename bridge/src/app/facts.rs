@@ -47,7 +47,6 @@ pub(super) async fn merge(
     changed: watch::Sender<Arc<Directory>>,
 ) {
     let mut merger = Merger::new(options);
-    let mut known_file: Option<Arc<file::Facts>> = None;
     loop {
         // Marked as seen before they are read: what comes while merging is merged next.
         let (legacy, mesh) = (
@@ -55,12 +54,10 @@ pub(super) async fn merge(
             inputs.mesh.borrow_and_update().clone(),
         );
         let rules = inputs.rules.borrow_and_update().clone();
-        let file = inputs.file.borrow_and_update().clone();
-        if let Some(new) = &file
-            && !known_file.as_ref().is_some_and(|known| Arc::ptr_eq(known, new))
+        if inputs.file.has_changed().unwrap_or(false)
+            && let Some(file) = &*inputs.file.borrow_and_update()
         {
-            merger.set_file(new);
-            known_file = file;
+            merger.set_file(file);
         }
         let merged = merger.update(&legacy, &mesh, &rules.bindings, &rules.stages);
         // The old Directory is dropped here, on the control runtime, unless a call's look-up still holds it.

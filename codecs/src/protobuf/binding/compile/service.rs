@@ -248,7 +248,7 @@ impl Compiler<'_> {
         for (position, field) in fields.iter().enumerate() {
             let java = match types.get(position) {
                 Some(java) => java.clone(),
-                None => self.declared_java(name, field)?,
+                None => self.default_java(field),
             };
             let field_options = options.get(field.name()).cloned().unwrap_or_default();
             plans.push(self.field(
@@ -310,19 +310,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// The Java type of a field of a holder: as the binding's `types` say, else its default.
-    fn declared_java(&mut self, message: &str, field: &FieldDescriptor) -> Loaded<JavaType> {
-        let declared = self
-            .messages
-            .get(message)
-            .and_then(|raw| raw.types.get(field.name()));
-        match declared {
-            Some(text) => JavaType::parse(text)
-                .ok_or_else(|| LoadError::new(message, field.name(), format!("{text} is no Java type"))),
-            None => Ok(self.default_java(field)),
-        }
-    }
-
     fn single(
         &mut self,
         message: &MessageDescriptor,
@@ -331,7 +318,7 @@ impl Compiler<'_> {
     ) -> Loaded<(JavaType, ResultPlan)> {
         let java = match returns {
             Some(java) => java,
-            None => self.declared_java(message.full_name(), field)?,
+            None => self.default_java(field),
         };
         let options = self
             .messages
