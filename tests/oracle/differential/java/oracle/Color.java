@@ -1,0 +1,5 @@
+package oracle;
+
+public enum Color {
+    RED, GREEN, BLUE_GREY
+}
