@@ -47,6 +47,7 @@ pub(super) async fn merge(
     changed: watch::Sender<Arc<Directory>>,
 ) {
     let mut merger = Merger::new(options);
+    let mut of_file: Option<Arc<file::Facts>> = None;
     loop {
         // Marked as seen before they are read: what comes while merging is merged next.
         let (legacy, mesh) = (
@@ -54,10 +55,13 @@ pub(super) async fn merge(
             inputs.mesh.borrow_and_update().clone(),
         );
         let rules = inputs.rules.borrow_and_update().clone();
-        if inputs.file.has_changed().unwrap_or(false)
-            && let Some(file) = &*inputs.file.borrow_and_update()
+        // Told apart by identity: `moved` has marked a change as seen when it woke us.
+        let file = inputs.file.borrow_and_update().clone();
+        if let Some(facts) = &file
+            && !of_file.as_ref().is_some_and(|last| Arc::ptr_eq(last, facts))
         {
-            merger.set_file(file);
+            merger.set_file(facts);
+            of_file = file;
         }
         let merged = merger.update(&legacy, &mesh, &rules.bindings, &rules.stages);
         // The old Directory is dropped here, on the control runtime, unless a call's look-up still holds it.
@@ -167,4 +171,40 @@ pub(super) fn unheard_mesh(configured: bool) -> Arc<MeshView> {
     let mut view = MeshView::default();
     view.state.configured = configured;
     Arc::new(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use registries::directory::Island;
+
+    use super::*;
+
+    /// The addresses of the file come after the first Directory: a name had to be resolved.
+    #[tokio::test]
+    async fn a_file_that_comes_late_is_merged() {
+        let (_legacy, legacy) = watch::channel(unheard_legacy(false));
+        let (_mesh, mesh) = watch::channel(unheard_mesh(false));
+        let (_rules, rules) = watch::channel(Arc::default());
+        let (tell, file) = watch::channel(None);
+        let inputs = Inputs {
+            legacy,
+            mesh,
+            rules,
+            file,
+        };
+        let (told, mut changed) = watch::channel(Arc::default());
+        let merging = merge(inputs, Options::default(), Arc::default(), told);
+        let late = async {
+            changed.changed().await.unwrap();
+            let services = file::parse("services: [{service: '*', triple: '127.0.0.1:1'}]").unwrap();
+            tell.send_replace(Some(Arc::new(file::resolve(&services).await.unwrap())));
+            changed.changed().await.unwrap();
+            let any = codecs::ServiceKey::new("a.B", "", "");
+            assert!(changed.borrow().find(Island::Legacy, &any).is_some());
+        };
+        tokio::select! {
+            () = merging => {}
+            () = late => {}
+        }
+    }
 }
