@@ -10,12 +10,23 @@
     reason = "test code: a broken assumption ends the test"
 )]
 
+mod bad_input;
 mod baseline;
 #[path = "../behaviour/istiod.rs"]
 mod behaviour;
+mod calls;
+mod check_true;
+mod faults;
+mod gateway;
 mod istiod;
 mod mesh;
+mod pass_through;
 mod peers;
 mod process;
+mod protobuf;
+mod routing;
+mod shop;
 mod suite;
+mod tap;
+mod wrapper;
 mod zookeeper;

@@ -87,21 +87,21 @@ impl Peers {
     }
 
     /// A Go program (`provider`, `consumer`, `grpcserver`, `grpcclient`) with `LB_` settings, not waited for.
-    pub(crate) fn go<'a>(&self, program: &str, settings: &[(&'a str, String)]) -> Process {
+    pub(crate) fn go(&self, program: &str, settings: &[(&str, String)]) -> Process {
         let mut start = command(self.path("go/bin").join(program), settings.iter().cloned());
         start.current_dir(self.scratch.path());
         Process::start(format!("go-{program}"), &mut start)
     }
 
     /// A Go server, ready to be called.
-    pub(crate) fn go_server<'a>(&self, program: &str, settings: &[(&'a str, String)]) -> Process {
+    pub(crate) fn go_server(&self, program: &str, settings: &[(&str, String)]) -> Process {
         let process = self.go(program, settings);
         process.wait_event("ready", START);
         process
     }
 
     /// Runs a Go client's cases to their end.
-    pub(crate) fn go_suite<'a>(&self, program: &str, settings: &[(&'a str, String)]) -> Suite {
+    pub(crate) fn go_suite(&self, program: &str, settings: &[(&str, String)]) -> Suite {
         let mut process = self.go(program, settings);
         process.finish(Duration::from_secs(300));
         Suite::of_go(&process)

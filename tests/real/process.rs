@@ -107,6 +107,11 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Whether both of its streams have reached their end.
+    pub(crate) fn has_printed_end(&self) -> bool {
+        self.output.state.lock().unwrap().ended == 2
+    }
+
     /// Sends a signal by name (`TERM`, `KILL`, `STOP`, `CONT`).
     pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill")

@@ -61,14 +61,15 @@ impl Suite {
         let failures: Vec<String> = self
             .failed
             .iter()
-            .map(|(name, why)| format!("{name}: {}", why.chars().take(400).collect::<String>()))
+            .map(|(name, why)| format!("{name}: {}", why.chars().take(300).collect::<String>()))
             .collect();
+        let shown = failures.len().min(25);
         assert!(
             failures.is_empty(),
-            "{} of {} cases failed:\n{}",
+            "{} of {} cases failed, the first of them:\n{}",
             failures.len(),
             failures.len() + self.ok.len(),
-            failures.join("\n")
+            failures[..shown].join("\n")
         );
         assert!(
             self.ok.len() >= least,

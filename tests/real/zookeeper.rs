@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::peers::{Peers, free_port};
-use crate::process::{START, run};
+use crate::process::{START, eventually, run};
 
 /// One ZooKeeper server; its data outlives `stop` and goes with the test.
 pub(crate) struct ZooKeeper {
@@ -71,6 +71,13 @@ impl ZooKeeper {
             .collect()
     }
 
+    /// Makes a node that only this digest user may read.
+    pub(crate) fn put_closed(&self, path: &str, user: &str) {
+        let mut tool = Command::new(self.bin.join("zk-tool"));
+        tool.env("ZK_AUTH", user).args([&self.address(), "put", path, ""]);
+        run("zk-tool", &mut tool, START);
+    }
+
     /// The decoded URLs under `/dubbo/INTERFACE/CATEGORY`.
     pub(crate) fn urls(&self, interface: &str, category: &str) -> Vec<String> {
         let root = format!("/dubbo/{interface}/{category}");
@@ -84,6 +91,14 @@ impl ZooKeeper {
             })
             .filter_map(|node| node["url"].as_str().map(str::to_owned))
             .collect()
+    }
+
+    /// Waits until the URLs of a category are as `wanted` says.
+    pub(crate) fn wait_urls(&self, interface: &str, category: &str, wanted: impl Fn(&[String]) -> bool) {
+        let what = format!("{category} of {interface} in ZooKeeper");
+        eventually(&what, START, || {
+            wanted(&self.urls(interface, category)).then_some(())
+        });
     }
 }
 

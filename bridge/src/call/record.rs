@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use codecs::Outcome as Answered;
+use codecs::{Outcome as Answered, Reply};
 use registries::directory::{Cluster, Endpoint, Mode, Protocol};
 use tokio::time::Instant;
 
 use super::{Call, Caller, Known, Method};
 use crate::error::{CallError, Kind, Side};
 use crate::route::Decision;
-use crate::upstream::Answer;
 use crate::worker::shard::{AccessRecord, Outcome};
 use crate::worker::{Event, Shard, Wire, Worker};
 
@@ -72,9 +71,9 @@ impl Record {
         self.worker.count(Event::Retry);
     }
 
-    pub(super) fn finish(mut self, result: &Result<Answer, CallError>) {
+    pub(super) fn finish(mut self, result: &Result<Reply, CallError>) {
         match result {
-            Ok(answer) => match &answer.reply.outcome {
+            Ok(reply) => match &reply.outcome {
                 Answered::Result(payload) => {
                     self.outcome = Outcome::OK;
                     self.bytes_out = payload.bytes.len();

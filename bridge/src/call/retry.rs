@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use codecs::{Exception, Outcome};
+use codecs::{Exception, Outcome, Reply};
 use registries::route::RetryPolicy;
 
 use crate::balance::Verdict;
 use crate::error::{CallError, Kind, Limit};
 use crate::status;
-use crate::upstream::Answer;
 
 /// Attempts beyond the first for what surely did not run, where there is another endpoint to try.
 const FREE: u32 = 3;
@@ -54,7 +53,7 @@ impl<'a> Plan<'a> {
     /// `others`: the cluster has an endpoint that was not tried.
     pub(super) fn next(
         &mut self,
-        result: &Result<Answer, CallError>,
+        result: &Result<Reply, CallError>,
         others: bool,
         rng: &mut fastrand::Rng,
     ) -> Next {
@@ -91,7 +90,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Whether the provider surely did not run the call, and another one might.
-fn did_not_run(result: &Result<Answer, CallError>) -> bool {
+fn did_not_run(result: &Result<Reply, CallError>) -> bool {
     let Err(error) = result else { return false };
     match &error.kind {
         Kind::Connect | Kind::Closed | Kind::Overloaded(Limit::Endpoint) => !error.sent,
@@ -101,11 +100,11 @@ fn did_not_run(result: &Result<Answer, CallError>) -> bool {
 }
 
 /// Whether the policy's conditions hold (`spec/istio-xds.md` 4.3).
-fn allows(policy: &RetryPolicy, result: &Result<Answer, CallError>) -> bool {
+fn allows(policy: &RetryPolicy, result: &Result<Reply, CallError>) -> bool {
     let on = &policy.on;
     let has_code = |code: u32| code < 32 && on.codes & (1 << code) != 0;
     match result {
-        Ok(answer) => match &answer.reply.outcome {
+        Ok(reply) => match &reply.outcome {
             Outcome::Exception(Exception::Status(status)) => {
                 has_code(status.code)
                     || (on.gateway_error && matches!(status.code, 4 | 14))
@@ -127,9 +126,9 @@ fn allows(policy: &RetryPolicy, result: &Result<Answer, CallError>) -> bool {
 }
 
 /// What an attempt says about its endpoint. An exception is a success.
-pub(super) fn verdict(result: &Result<Answer, CallError>) -> Verdict {
+pub(super) fn verdict(result: &Result<Reply, CallError>) -> Verdict {
     match result {
-        Ok(answer) => match &answer.reply.outcome {
+        Ok(reply) => match &reply.outcome {
             Outcome::Exception(Exception::Status(status)) => Verdict::of_code(status.code),
             _ => Verdict::Success,
         },
@@ -148,7 +147,7 @@ mod tests {
     use crate::error::Refusal;
     use registries::route::RetryOn;
 
-    fn refused(status: u8) -> Result<Answer, CallError> {
+    fn refused(status: u8) -> Result<Reply, CallError> {
         let refusal = Refusal {
             status,
             text: String::new(),
@@ -173,7 +172,7 @@ mod tests {
             (refused(80), false),
         ] {
             let next = Plan::new(None).next(&result, true, rng);
-            assert_eq!(next == again, expected, "{:?}", result.err());
+            assert_eq!(next == again, expected, "{result:?}");
         }
         let mut plan = Plan::new(None);
         let attempts = (0..10)
