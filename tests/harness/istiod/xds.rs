@@ -62,21 +62,77 @@ pub(super) fn kind_of(url: &str) -> Option<Kind> {
         .find(|kind| type_url(*kind) == url)
 }
 
+/// The store by host name, for one pass over all names.
+struct Index<'a> {
+    store: &'a Store,
+    /// The first by namespace and name: istiod takes exactly one.
+    services: HashMap<String, (&'a Name, &'a ServiceEntry)>,
+    destination_rules: HashMap<&'a str, &'a Value>,
+    virtual_services: HashMap<String, &'a Value>,
+}
+
+impl<'a> Index<'a> {
+    fn new(store: &'a Store) -> Self {
+        let mut services = HashMap::new();
+        for (name, entry) in store.services() {
+            for host in &entry.hosts {
+                services.entry(host.to_ascii_lowercase()).or_insert((name, entry));
+            }
+        }
+        let mut destination_rules = HashMap::new();
+        for spec in store.destination_rules.values() {
+            destination_rules
+                .entry(spec["host"].as_str().unwrap_or_default())
+                .or_insert(spec);
+        }
+        let mut virtual_services = HashMap::new();
+        for spec in store.virtual_services.values() {
+            for host in spec["hosts"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+            {
+                virtual_services.entry(host.to_ascii_lowercase()).or_insert(spec);
+            }
+        }
+        Self {
+            store,
+            services,
+            destination_rules,
+            virtual_services,
+        }
+    }
+
+    fn service(&self, host: &str) -> Option<(&'a Name, &'a ServiceEntry)> {
+        self.services.get(&host.to_ascii_lowercase()).copied()
+    }
+
+    fn destination_rule(&self, host: &str) -> Option<&'a Value> {
+        self.destination_rules.get(host).copied()
+    }
+
+    fn virtual_service(&self, host: &str) -> Option<&'a Value> {
+        self.virtual_services.get(&host.to_ascii_lowercase()).copied()
+    }
+}
+
 /// The resources of a type that a client with these names gets.
 pub(super) fn resources(store: &Store, kind: Kind, names: &BTreeSet<String>) -> BTreeMap<String, Resource> {
+    let index = Index::new(store);
     match kind {
-        Kind::Cds => clusters(store),
+        Kind::Cds => clusters(&index),
         Kind::Eds => {
             let sets = names
                 .iter()
-                .map(|name| (name.clone(), Resource::Endpoints(endpoints(store, name))));
+                .map(|name| (name.clone(), Resource::Endpoints(endpoints(&index, name))));
             sets.collect()
         }
         Kind::Rds => {
             let rules = names.iter().map(|name| {
                 (
                     name.clone(),
-                    Resource::Routes(Box::new(rules::routes(store, name))),
+                    Resource::Routes(Box::new(rules::routes(&index, name))),
                 )
             });
             rules.collect()
@@ -84,21 +140,7 @@ pub(super) fn resources(store: &Store, kind: Kind, names: &BTreeSet<String>) -> 
     }
 }
 
-/// The service of a host: the first by namespace and name, as istiod takes exactly one.
-fn service_of<'a>(store: &'a Store, host: &str) -> Option<(&'a Name, &'a ServiceEntry)> {
-    store
-        .services()
-        .find(|(_, entry)| entry.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)))
-}
-
-fn rule_of<'a>(store: &'a Store, host: &str) -> Option<&'a Value> {
-    store
-        .destination_rules
-        .values()
-        .find(|spec| spec["host"].as_str() == Some(host))
-}
-
-fn clusters(store: &Store) -> BTreeMap<String, Resource> {
+fn clusters(index: &Index<'_>) -> BTreeMap<String, Resource> {
     let mut clusters: BTreeMap<String, Resource> = STATIC
         .into_iter()
         .map(|name| {
@@ -110,12 +152,8 @@ fn clusters(store: &Store) -> BTreeMap<String, Resource> {
             (name.to_owned(), Resource::Cluster(Box::new(cluster)))
         })
         .collect();
-    let hosts = store.hosts();
-    for host in &hosts {
-        let Some((_, entry)) = service_of(store, host) else {
-            continue;
-        };
-        let rule = rule_of(store, host);
+    for (host, (_, entry)) in &index.services {
+        let rule = index.destination_rule(host);
         let policy = rule.map_or(&Value::Null, |rule| &rule["trafficPolicy"]);
         for port in &entry.ports {
             let mut add = |subset: &str, policies: [&Value; 2]| {
@@ -261,7 +299,7 @@ struct Found<'a> {
 }
 
 /// A name that is no cluster, or no longer one, has no endpoints; it is never "removed" (fact 19).
-fn endpoints(store: &Store, cluster: &str) -> eds::ClusterLoadAssignment {
+fn endpoints(index: &Index<'_>, cluster: &str) -> eds::ClusterLoadAssignment {
     let mut assignment = eds::ClusterLoadAssignment {
         cluster_name: cluster.to_owned(),
         ..eds::ClusterLoadAssignment::default()
@@ -270,7 +308,7 @@ fn endpoints(store: &Store, cluster: &str) -> eds::ClusterLoadAssignment {
     let ["outbound", port, subset, host] = parts.as_slice() else {
         return assignment;
     };
-    let Some(((namespace, service), entry)) = service_of(store, host) else {
+    let Some(((namespace, service), entry)) = index.service(host) else {
         return assignment;
     };
     let Some(port) = entry
@@ -280,13 +318,16 @@ fn endpoints(store: &Store, cluster: &str) -> eds::ClusterLoadAssignment {
     else {
         return assignment;
     };
-    let labels = match subset_labels(store, host, subset) {
+    let labels = match subset_labels(index, host, subset) {
         Some(labels) => labels,
         None => return assignment,
     };
     let found: Vec<Found<'_>> = match &entry.selector {
         Some(selector) => {
-            let all = store.workloads().filter(|((known, _), _)| known == namespace);
+            let all = index
+                .store
+                .workloads()
+                .filter(|((known, _), _)| known == namespace);
             let selected = all.filter(|(_, workload)| has_all(&workload.labels, selector));
             let found = selected.map(|((namespace, name), workload)| Found {
                 workload,
@@ -322,11 +363,11 @@ fn endpoints(store: &Store, cluster: &str) -> eds::ClusterLoadAssignment {
 }
 
 /// `None` for a subset that no rule has.
-fn subset_labels(store: &Store, host: &str, subset: &str) -> Option<BTreeMap<String, String>> {
+fn subset_labels(index: &Index<'_>, host: &str, subset: &str) -> Option<BTreeMap<String, String>> {
     if subset.is_empty() {
         return Some(BTreeMap::new());
     }
-    let subsets = rule_of(store, host)?["subsets"].as_array()?;
+    let subsets = index.destination_rule(host)?["subsets"].as_array()?;
     let subset = subsets
         .iter()
         .find(|known| known["name"].as_str() == Some(subset))?;

@@ -8,13 +8,13 @@ use xds_api::pb::envoy::config::route::v3 as rds;
 use xds_api::pb::envoy::r#type::matcher::v3 as matcher;
 use xds_api::pb::google::protobuf::{self, Any};
 
-use super::{Store, duration, number, seconds, service_of};
+use super::{Index, duration, number, seconds};
 use crate::istiod::wire;
 
 const DEFAULT_RETRIES: &str = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
 
 /// One virtual host for all domains, or none for a host that nobody knows (fact 10).
-pub(super) fn routes(store: &Store, name: &str) -> rds::RouteConfiguration {
+pub(super) fn routes(index: &Index<'_>, name: &str) -> rds::RouteConfiguration {
     let mut config = rds::RouteConfiguration {
         name: name.to_owned(),
         validate_clusters: Some(false.into()),
@@ -25,20 +25,14 @@ pub(super) fn routes(store: &Store, name: &str) -> rds::RouteConfiguration {
     let Some((host, port)) = name.rsplit_once(':') else {
         return config;
     };
-    let Some((_, entry)) = service_of(store, host) else {
+    let Some((_, entry)) = index.service(host) else {
         return config;
     };
     let port = entry.ports.iter().find(|known| known.number.to_string() == port);
     let Some(port) = port.filter(|port| !matches!(port.protocol.as_str(), "TCP" | "TLS" | "HTTPS")) else {
         return config;
     };
-    let hosts = |spec: &&Value| {
-        let hosts = spec["hosts"].as_array().into_iter().flatten();
-        hosts
-            .filter_map(Value::as_str)
-            .any(|known| known.eq_ignore_ascii_case(host))
-    };
-    let routes = match store.virtual_services.values().find(hosts) {
+    let routes = match index.virtual_service(host) {
         Some(spec) => rules(spec, host, port.number),
         None => vec![default_route(host, port.number)],
     };

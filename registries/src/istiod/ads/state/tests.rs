@@ -12,6 +12,8 @@ use xds_api::pb::envoy::config::route::v3 as rds;
 use xds_api::pb::google::protobuf::Any;
 
 use super::*;
+use crate::istiod::wire;
+use crate::mesh_view::MeshHost;
 
 const HOST: &str = "a.b.dubbo";
 
