@@ -43,7 +43,7 @@ impl Source {
     /// Follows the registry into `view` until it is dropped; never returns.
     ///
     /// Connects with back-off, survives cuts and expired sessions, and keeps the last view while it cannot read:
-    /// [`SourceState`] says so, since when and why.
+    /// [`SourceState`](crate::directory::SourceState) says so, since when and why.
     pub async fn run(self, view: watch::Sender<Arc<LegacyView>>) {
         let mut keeper = Keeper::new(self.config, view);
         let mut backoff = Backoff::for_session(keeper.config.session_timeout);
