@@ -359,6 +359,10 @@ impl Sources {
         };
         if tokio::time::timeout(within, merged).await.is_err() {
             let directory = self.changed.borrow();
+            let unresolved = self.file.as_ref().is_some_and(|file| file.borrow().is_none());
+            if unresolved {
+                tracing::warn!("serving without the services of the file: their names are not resolved yet");
+            }
             for island in [Island::Legacy, Island::Mesh] {
                 let source = directory.source(island);
                 if source.configured && !source.synced {

@@ -4,6 +4,7 @@
 
 mod admin;
 mod check;
+mod decode;
 #[cfg(feature = "demo")]
 mod demo;
 mod explain;
@@ -38,6 +39,8 @@ enum Command {
     Check(check::Arguments),
     Services(services::Arguments),
     Explain(explain::Arguments),
+    Decode(decode::Arguments),
+    Encode(decode::EncodeArguments),
 }
 
 /// How a command prints what it found.
@@ -60,6 +63,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Services(arguments) => services::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Decode(arguments) => decode::run(&arguments),
+        Command::Encode(arguments) => decode::encode(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

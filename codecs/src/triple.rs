@@ -7,6 +7,8 @@
 //! | [`status`] | `grpc-status`, `grpc-message`, details, and the code tables |
 //! | [`wrapper`] | `TripleRequestWrapper` and its kin: Hessian 2 inside protobuf |
 
+#[cfg(test)]
+mod captures;
 pub mod headers;
 pub mod message;
 pub mod status;

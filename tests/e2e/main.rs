@@ -6,6 +6,13 @@
     reason = "test code: a broken assumption ends the test"
 )]
 
+mod bad_input;
 #[path = "../behaviour/istiod.rs"]
 mod behaviour;
+mod crossing;
+mod discovery;
+mod drain;
+mod faults;
+mod gateway;
 mod istiod;
+mod tidy;

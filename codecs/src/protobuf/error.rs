@@ -210,7 +210,7 @@ impl Fault {
     }
 
     #[cold]
-    pub(crate) fn into_error(self: Box<Self>, method: &str, side: Side) -> MappingError {
+    pub(crate) fn into_error(self, method: &str, side: Side) -> MappingError {
         let mut path = String::new();
         for step in self.path.iter().rev() {
             if !path.is_empty() && !step.starts_with('[') {

@@ -1,6 +1,14 @@
 //! Bindings and conversions as a whole: the peers' shop on captured bytes, the tables of the mapping page, refusals.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::wrong_self_convention,
+    clippy::as_conversions,
+    reason = "tests fail by panicking, and name things after what they turn into"
+)]
+
 mod load;
+mod random;
 mod shop;
 mod tables;
 

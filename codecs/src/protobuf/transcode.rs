@@ -297,7 +297,7 @@ impl MethodBinding {
     }
 
     fn finish<T>(&self, side: Side, done: Fallible<T>) -> Result<T, MappingError> {
-        done.map_err(|fault| fault.into_error(&self.name, side))
+        done.map_err(|fault| (*fault).into_error(&self.name, side))
     }
 }
 

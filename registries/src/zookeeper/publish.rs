@@ -495,6 +495,18 @@ impl Owner {
 
     /// Deletes all, as fast as the servers take it; gives up when they cannot be reached.
     async fn withdraw(&mut self, most: Duration) -> Withdrawn {
+        let mut states = self.hand.session.states();
+        let connected = async {
+            while !self.hand.session.is_connected() {
+                states.changed().await;
+            }
+        };
+        if timeout(most, connected).await.is_err() {
+            return Withdrawn {
+                removed: 0,
+                left: self.owned.len(),
+            };
+        }
         if let Ok(Some(nodes)) = self.hand.session.own_nodes(&self.root).await {
             self.owned.extend(nodes);
         }

@@ -383,6 +383,25 @@ async fn withdraws_at_once_when_the_server_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn gives_up_withdrawing_when_cut_off() {
+    let server = Server::start().await.unwrap();
+    let urls: Vec<ProviderUrl> = (0..200).map(|at| ours(&format!("a.A{at}"), "r1", 1)).collect();
+    let mut config = config(&server.connect_string());
+    config.publish_rate = 2000;
+    config.publish_session_timeout = Duration::from_secs(20);
+    config.request_timeout = Duration::from_millis(500);
+    let mut publisher = Published::start(config, records(&urls.iter().collect::<Vec<_>>()));
+    publisher.owns(200).await;
+    server.refuse(true);
+    server.cut();
+    publisher.until("cut off", |state| !state.connected).await;
+    let began = std::time::Instant::now();
+    let withdrawn = within("given up", publisher.withdraw.withdraw()).await;
+    assert_eq!((withdrawn.removed, withdrawn.left), (0, 200));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn creates_with_the_registrys_kind_of_acl() {
     let server = Server::start().await.unwrap();
     let mut config = config(&server.connect_string());

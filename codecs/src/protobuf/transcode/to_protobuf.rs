@@ -192,9 +192,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             Shape::List(_) | Shape::Map(_) => Rule::NullCollection,
             Shape::One(_) if field.primitive => Rule::NullPrimitive,
             Shape::One(_) if field.zero_as_null => return Ok(()),
-            Shape::One(Conv {
-                proto: F::Enum(id), ..
-            }) if get(&self.types.enums, *id).is_some_and(|plan| plan.zero_is_null) => return Ok(()),
+            Shape::One(conv) if self.null_is_zero(conv) => return Ok(()),
             Shape::One(_) => Rule::NullToDefault,
         };
         self.lose(rule, "null where the protobuf field has no unset state")?;
@@ -417,6 +415,10 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 return Ok(());
             }
         }
+        if self.null_is_zero(&plan.item) {
+            self.default_value(field.number, &plan.item, plan.packed);
+            return Ok(());
+        }
         let policy = field
             .null_element
             .unwrap_or_else(|| self.types.policies.get(Rule::NullElement));
@@ -436,6 +438,14 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             wire::FIXED32 => self.out.extend_from_slice(&[0; 4]),
             wire::FIXED64 => self.out.extend_from_slice(&[0; 8]),
             _ => self.out.push(0),
+        }
+    }
+
+    /// Whether the type's number 0 stands for null.
+    fn null_is_zero(&self, conv: &Conv) -> bool {
+        match conv.proto {
+            F::Enum(id) => get(&self.types.enums, id).is_some_and(|plan| plan.zero_is_null),
+            _ => false,
         }
     }
 
@@ -494,6 +504,8 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         if value != Token::Null {
             self.value(2, &plan.value, false, value)
                 .map_err(|fault| fault.within("value"))?;
+        } else if self.null_is_zero(&plan.value) {
+            self.default_value(2, &plan.value, false);
         } else if !plan.value_presence {
             let policy = field
                 .null_value

@@ -316,11 +316,11 @@ impl ToHessian<'_, '_> {
             J::LocalTime if self.generic => self.writer.string(&parts.time_text()),
             J::LocalDateTime if self.generic => self.writer.string(&parts.date_time_text()),
             J::Date => {
-                let millis = self.to_millis(handle.seconds, handle.nanos)?;
+                let millis = self.millis_of(handle.seconds, handle.nanos)?;
                 self.writer.date(millis);
             }
             J::SqlTimestamp => {
-                let millis = self.to_millis(handle.seconds, handle.nanos)?;
+                let millis = self.millis_of(handle.seconds, handle.nanos)?;
                 self.sql("java.sql.Timestamp", 3, millis);
             }
             J::SqlDate => {
@@ -344,7 +344,7 @@ impl ToHessian<'_, '_> {
                     ..Parts::default()
                 };
                 let seconds = of_day.seconds().ok_or_else(|| format(java))?;
-                let millis = self.to_millis(seconds, parts.nano)?;
+                let millis = self.millis_of(seconds, parts.nano)?;
                 self.sql("java.sql.Time", 11, millis);
             }
             J::Instant => self.handle(
@@ -429,7 +429,7 @@ impl ToHessian<'_, '_> {
         self.handle("DurationHandle", &["seconds", "nanos"], &[seconds, nanos]);
     }
 
-    fn to_millis(&mut self, seconds: i64, nanos: i64) -> Fallible<i64> {
+    fn millis_of(&mut self, seconds: i64, nanos: i64) -> Fallible<i64> {
         if nanos.wrapping_rem(1_000_000) != 0 {
             self.lose(Rule::SubMs, "a time is finer than milliseconds")?;
         }
@@ -543,7 +543,7 @@ impl ToHessian<'_, '_> {
             return Err(range("Timestamp"));
         }
         if java == J::Calendar {
-            let millis = self.to_millis(seconds, nanos)?;
+            let millis = self.millis_of(seconds, nanos)?;
             let name = format!("{IO}.CalendarHandle");
             self.writer
                 .begin_object_of(HANDLES.saturating_add(12), &name, ["type", "date"]);

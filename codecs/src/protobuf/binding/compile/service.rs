@@ -248,7 +248,7 @@ impl Compiler<'_> {
         for (position, field) in fields.iter().enumerate() {
             let java = match types.get(position) {
                 Some(java) => java.clone(),
-                None => self.default_java(field),
+                None => self.declared_java(name, field)?,
             };
             let field_options = options.get(field.name()).cloned().unwrap_or_default();
             plans.push(self.field(
@@ -310,6 +310,19 @@ impl Compiler<'_> {
         }
     }
 
+    /// The Java type of a field of a holder: as the binding's `types` say, else its default.
+    fn declared_java(&mut self, message: &str, field: &FieldDescriptor) -> Loaded<JavaType> {
+        let declared = self
+            .messages
+            .get(message)
+            .and_then(|raw| raw.types.get(field.name()));
+        match declared {
+            Some(text) => JavaType::parse(text)
+                .ok_or_else(|| LoadError::new(message, field.name(), format!("{text} is no Java type"))),
+            None => Ok(self.default_java(field)),
+        }
+    }
+
     fn single(
         &mut self,
         message: &MessageDescriptor,
@@ -318,7 +331,7 @@ impl Compiler<'_> {
     ) -> Loaded<(JavaType, ResultPlan)> {
         let java = match returns {
             Some(java) => java,
-            None => self.default_java(field),
+            None => self.declared_java(message.full_name(), field)?,
         };
         let options = self
             .messages

@@ -1,0 +1,199 @@
+//! `landbridge decode`: bytes of a wire as a tree with offsets, for whoever looks at them at night; `landbridge encode`: the
+//! reverse, for scripts.
+
+mod dubbo2;
+mod hessian;
+mod input;
+mod pcap;
+mod triple;
+
+use std::io::{BufRead, Read, Write};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::Failure;
+
+/// Print bytes of a wire as a tree with offsets.
+///
+/// INPUT is hex (spaces and colons are ignored), a file of raw bytes, of hex, or a capture (pcap), or `-` for standard
+/// input. What it is, is told by its first bytes unless WHAT says so.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// What the bytes are.
+    #[arg(value_enum)]
+    what: What,
+    /// Hex, a file, or `-`.
+    #[arg(default_value = "-")]
+    input: String,
+    /// One value in hex a line in, one line of typed JSON (or `error: …`) out; only with `hessian`.
+    #[arg(long)]
+    lines: bool,
+}
+
+/// What bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Told by the first bytes.
+    Auto,
+    /// Hessian 2 values, one after another in one stream.
+    Hessian,
+    /// Dubbo2 frames.
+    Dubbo2,
+    /// Triple or gRPC messages with their 5-byte prefix, or one without it.
+    Triple,
+}
+
+/// Write Hessian 2 values from typed JSON.
+#[derive(Debug, Args)]
+pub(super) struct EncodeArguments {
+    /// What to write.
+    #[arg(value_enum)]
+    what: EncodeWhat,
+    /// The typed JSON of one value; without it they are read from standard input.
+    input: Option<String>,
+    /// One line of typed JSON in, one value in hex (or `error: …`) out.
+    #[arg(long)]
+    lines: bool,
+}
+
+/// What can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EncodeWhat {
+    /// One Hessian 2 value.
+    Hessian,
+}
+
+/// Runs `decode`.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.lines {
+        if arguments.what != What::Hessian {
+            return Err(Failure::Wrong("--lines works on hessian only".to_owned()));
+        }
+        return by_line(hessian::line);
+    }
+    let bytes = input::read(&arguments.input)?;
+    let mut tree = Tree::default();
+    let decoded = match arguments.what {
+        What::Auto if pcap::is_capture(&bytes) => pcap::decode(&bytes, &mut tree),
+        What::Auto => {
+            auto(&bytes, &mut tree);
+            Ok(())
+        }
+        What::Hessian => hessian::stream(&bytes, &mut tree),
+        What::Dubbo2 => dubbo2::frames(&bytes, &mut tree),
+        What::Triple => triple::messages(&bytes, &mut tree),
+    };
+    // What could be read is shown even where the rest is broken.
+    super::say(tree.text.trim_end());
+    decoded.map_err(|text| Failure::Failed(anyhow::anyhow!(text)))
+}
+
+/// Runs `encode`.
+pub(super) fn encode(arguments: &EncodeArguments) -> Result<(), Failure> {
+    let EncodeWhat::Hessian = arguments.what;
+    match (&arguments.input, arguments.lines) {
+        (None, true) => by_line(hessian::encode_line),
+        (Some(_), true) => Err(Failure::Wrong(
+            "--lines reads standard input, not an argument".to_owned(),
+        )),
+        (input, false) => {
+            let text = match input {
+                Some(text) => text.clone(),
+                None => std::io::read_to_string(std::io::stdin()).context("read standard input")?,
+            };
+            let hex =
+                hessian::encode_line(text.trim()).map_err(|text| Failure::Failed(anyhow::anyhow!(text)))?;
+            super::say(&hex);
+            Ok(())
+        }
+    }
+}
+
+/// Each line of standard input by a function; what it refuses becomes a line of its own, and the rest goes on.
+fn by_line(convert: impl Fn(&str) -> Result<String, String>) -> Result<(), Failure> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for line in std::io::stdin().lock().lines() {
+        let line = line.context("read standard input")?;
+        let answer = convert(line.trim()).unwrap_or_else(|error| format!("error: {error}"));
+        if writeln!(out, "{answer}").is_err() {
+            return Ok(());
+        }
+    }
+    let _ = out.flush();
+    Ok(())
+}
+
+/// What bytes of one connection or message are, by their beginning; best effort, never an error.
+fn auto(bytes: &[u8], tree: &mut Tree) {
+    let readers: [fn(&[u8], &mut Tree) -> Result<(), String>; 3] = if bytes.starts_with(&[0xda, 0xbb]) {
+        [dubbo2::frames, hessian::stream, triple::messages]
+    } else if triple::is_prefixed(bytes) || bytes.starts_with(b"PRI * HTTP/2.0") {
+        [triple::messages, hessian::stream, dubbo2::frames]
+    } else {
+        [hessian::stream, triple::messages, dubbo2::frames]
+    };
+    let mut first = None;
+    for reader in readers {
+        let mut attempt = Tree::default();
+        match reader(bytes, &mut attempt) {
+            Ok(()) => return tree.text.push_str(&attempt.text),
+            Err(error) => {
+                first.get_or_insert((attempt, error));
+            }
+        }
+    }
+    if let Some((attempt, error)) = first {
+        tree.text.push_str(&attempt.text);
+        tree.line(bytes.len(), 0, &format!("stopped: {error}"));
+    }
+}
+
+/// Lines of `offset  indented text`.
+#[derive(Debug, Default)]
+struct Tree {
+    text: String,
+}
+
+impl Tree {
+    fn line(&mut self, offset: usize, depth: usize, text: &str) {
+        use std::fmt::Write;
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "{offset:06x}  {:width$}{text}", "", width = depth * 2);
+    }
+}
+
+fn read_stdin() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .context("read standard input")?;
+    Ok(bytes)
+}
+
+/// The first bytes in hex, for a line.
+fn hex(bytes: &[u8], most: usize) -> String {
+    let mut text: String = bytes
+        .iter()
+        .take(most)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    if bytes.len() > most {
+        text.push('…');
+    }
+    text
+}
+
+/// Text for a line: quoted, and cut.
+fn quoted(text: &str) -> String {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!(
+            "{:?}… ({} bytes)",
+            text.get(..end).unwrap_or_default(),
+            text.len()
+        ),
+        None => format!("{text:?}"),
+    }
+}

@@ -1,0 +1,184 @@
+//! Hessian 2 values as a tree, and as lines of typed JSON.
+
+use codecs::hessian2::{Limits, Reader, Scratch, Token};
+use codecs::value::{Value, json};
+
+use super::{Tree, hex, input, quoted};
+
+/// A value in hex as a line of typed JSON.
+pub(super) fn line(text: &str) -> Result<String, String> {
+    let bytes = input::from_hex(text).ok_or("not hex")?;
+    let (value, end) = Value::decode(&bytes, &mut Scratch::default(), &Limits::DEFAULT)
+        .map_err(|error| error.to_string())?;
+    if end != bytes.len() {
+        return Err(format!("{} bytes after the value", bytes.len() - end));
+    }
+    Ok(json::to_json(&value))
+}
+
+/// A line of typed JSON as a value in hex.
+pub(super) fn encode_line(text: &str) -> Result<String, String> {
+    let value = json::from_json(text).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    value.encode(&mut bytes);
+    Ok(hex(&bytes, usize::MAX))
+}
+
+/// All values of one stream.
+pub(super) fn stream(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
+    values(bytes, 0, 0, usize::MAX, tree).map(|_| ())
+}
+
+enum Open {
+    List(usize),
+    Map(bool),
+    Object(u32, usize),
+}
+
+/// At most `count` values of the stream `bytes`, which stands at `base` in what the reader of the lines looks at; gives
+/// the offset after the last one.
+pub(super) fn values(
+    bytes: &[u8],
+    base: usize,
+    depth: usize,
+    count: usize,
+    tree: &mut Tree,
+) -> Result<usize, String> {
+    let mut scratch = Scratch::default();
+    let mut reader = Reader::new(bytes, &mut scratch, &Limits::DEFAULT);
+    let mut open: Vec<Open> = Vec::new();
+    let mut done = 0;
+    while done < count && (reader.offset() < bytes.len() || !open.is_empty()) {
+        let at = reader.offset();
+        let token = reader
+            .read()
+            .map_err(|error| format!("Hessian at {:#x}: {error}", base + at))?;
+        if token == Token::End {
+            open.pop();
+            if open.is_empty() {
+                done += 1;
+            }
+            continue;
+        }
+        let label = match open.last_mut() {
+            None => String::new(),
+            Some(Open::List(index)) => {
+                *index += 1;
+                format!("[{}] ", *index - 1)
+            }
+            Some(Open::Map(is_key)) => {
+                *is_key = !*is_key;
+                if *is_key { "key " } else { "  → " }.to_owned()
+            }
+            Some(Open::Object(class, index)) => {
+                let position = *index;
+                *index += 1;
+                let class = reader.class(*class);
+                let name = class.and_then(|class| class.field(position));
+                name.map_or_else(
+                    || format!("field {position}: "),
+                    |name| format!("{}: ", name.to_cow()),
+                )
+            }
+        };
+        let text = format!("{label}{}", describe(&token, &reader, base));
+        tree.line(base + at, depth + open.len(), &text);
+        match token {
+            Token::ListStart { .. } => open.push(Open::List(0)),
+            Token::MapStart { .. } => open.push(Open::Map(false)),
+            Token::ObjectStart { class, .. } => open.push(Open::Object(class, 0)),
+            _ if open.is_empty() => done += 1,
+            _ => {}
+        }
+    }
+    Ok(reader.offset())
+}
+
+fn describe(token: &Token<'_>, reader: &Reader<'_, '_>, base: usize) -> String {
+    match token {
+        Token::Null => "null".to_owned(),
+        Token::Bool(value) => value.to_string(),
+        Token::Int(value) => format!("int {value}"),
+        Token::Long(value) => format!("long {value}"),
+        Token::Double(value) => format!("double {value:?}"),
+        Token::Date(millis) => format!("date {millis} ms"),
+        Token::Str(text) => {
+            let lone = if text.has_lone_surrogate() {
+                " (lone surrogate)"
+            } else {
+                ""
+            };
+            format!("{}{lone}", quoted(&text.to_cow()))
+        }
+        Token::Binary(bytes) => format!("binary, {} bytes: {}", bytes.len(), hex(&bytes.to_cow(), 32)),
+        Token::ListStart {
+            reference,
+            type_name,
+            len,
+        } => {
+            let of = type_name.map_or(String::new(), |name| format!(" {}", name.to_cow()));
+            let len = len.map_or("open-ended".to_owned(), |len| format!("of {len}"));
+            format!("list{of} {len}  (#{reference})")
+        }
+        Token::MapStart { reference, type_name } => {
+            let of = type_name.map_or(String::new(), |name| format!(" {}", name.to_cow()));
+            format!("map{of}  (#{reference})")
+        }
+        Token::ObjectStart { reference, class } => {
+            let name = reader
+                .class(*class)
+                .map(|class| class.name().to_cow().into_owned());
+            format!(
+                "object {}  (#{reference}, class {class})",
+                name.unwrap_or_default()
+            )
+        }
+        Token::Ref(index) => match reader.offset_of(*index) {
+            Some(offset) => format!("reference to #{index} at {:06x}", base + offset),
+            None => format!("reference to #{index}"),
+        },
+        Token::End => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(hex: &str) -> String {
+        let mut tree = Tree::default();
+        let bytes = input::from_hex(hex).unwrap();
+        stream(&bytes, &mut tree).unwrap();
+        tree.text
+    }
+
+    #[test]
+    fn values_are_shown_with_offsets_and_field_names() {
+        // User{userID: 7, name: null, tags: ["a"]}, a map with a back reference, 1
+        let shown = tree(
+            "4304 55736572 93 06 757365724944 04 6e616d65 04 74616773 60 e7 4e 790161 48 0161 5191 5a 91",
+        );
+        let want = [
+            "000000  object User  (#0, class 0)",
+            "000019    userID: long 7",
+            "00001a    name: null",
+            "00001b    tags: list of 1  (#1)",
+            "00001c      [0] \"a\"",
+            "00001e  map  (#2)",
+            "00001f    key \"a\"",
+            "000021      → reference to #1 at 00001b",
+            "000024  int 1",
+        ];
+        assert_eq!(shown.lines().collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn lines_go_both_ways_and_say_what_is_wrong() {
+        let json = line("790161").unwrap();
+        assert_eq!(encode_line(&json).unwrap(), "790161");
+        assert_eq!(line("9091").unwrap_err(), "1 bytes after the value");
+        assert_eq!(line("xx").unwrap_err(), "not hex");
+        assert!(line("5e").is_err());
+        assert!(encode_line("{").is_err());
+    }
+}

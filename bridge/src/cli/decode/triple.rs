@@ -1,0 +1,255 @@
+//! Triple and gRPC messages as a tree: wrapper messages with the Hessian values in them, others by field number.
+
+use bytes::Bytes;
+use codecs::triple::message::{Compression, PREFIX, Splitter};
+use codecs::triple::wrapper;
+
+use super::{Tree, hessian, hex, quoted};
+
+/// The largest message that is shown.
+const MOST: usize = 64 << 20;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Whether bytes begin with a message's 5-byte prefix that fits.
+pub(super) fn is_prefixed(bytes: &[u8]) -> bool {
+    match bytes {
+        [0 | 1, a, b, c, d, rest @ ..] => {
+            usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).is_ok_and(|length| length <= rest.len())
+        }
+        _ => false,
+    }
+}
+
+/// Messages with their prefix, one message without it, or one direction of an HTTP/2 connection.
+pub(super) fn messages(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
+    if bytes.starts_with(PREFACE) || is_http2(bytes) {
+        return http2(bytes, tree);
+    }
+    if is_prefixed(bytes) {
+        return prefixed(&Bytes::copy_from_slice(bytes), 0, 0, tree);
+    }
+    message(&Bytes::copy_from_slice(bytes), 0, 0, tree)
+}
+
+/// A server's side begins with SETTINGS.
+fn is_http2(bytes: &[u8]) -> bool {
+    matches!(bytes, [0, 0, length, 4, 0, 0, 0, 0, 0, ..] if length % 6 == 0)
+}
+
+fn prefixed(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result<(), String> {
+    let mut splitter = Splitter::new(MOST);
+    splitter.push(bytes.clone());
+    let mut at = base;
+    while let Some(next) = splitter.next_message().map_err(|error| error.to_string())? {
+        let flag = if next.compressed { ", compressed" } else { "" };
+        tree.line(at, depth, &format!("message, {} bytes{flag}", next.bytes.len()));
+        let start = at + PREFIX;
+        at = start + next.bytes.len();
+        let compression = if next.compressed {
+            Compression::Gzip
+        } else {
+            Compression::Identity
+        };
+        let plain = next
+            .inflate(compression, MOST)
+            .map_err(|error| error.to_string())?;
+        message(&plain, start, depth + 1, tree)?;
+    }
+    splitter.finish().map_err(|error| error.to_string())
+}
+
+fn message(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result<(), String> {
+    if let Ok(request) = wrapper::Request::decode(bytes)
+        && wrapper::is_serialization_name(&request.serialize_type)
+    {
+        let place = |part: &[u8]| base + (part.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
+        tree.line(
+            base,
+            depth,
+            &format!("wrapper, serializeType {}", request.serialize_type),
+        );
+        for (index, value) in request.args.iter().enumerate() {
+            let name = request.arg_types.get(index).map_or("?", |name| name.as_str());
+            tree.line(place(value), depth + 1, &format!("[{index}] {name}"));
+            if wrapper::is_hessian2(&request.serialize_type) {
+                hessian::values(value, place(value), depth + 2, 1, tree)?;
+            } else {
+                tree.line(place(value), depth + 2, &hex(value, 64));
+            }
+        }
+        return Ok(());
+    }
+    fields(bytes, base, depth, tree)
+}
+
+/// The most that messages nest in messages here; protobuf itself allows 100.
+const DEEPEST: usize = 100;
+
+/// A protobuf message without its descriptor: what a field of bytes holds is guessed.
+fn fields(bytes: &[u8], base: usize, depth: usize, tree: &mut Tree) -> Result<(), String> {
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = base + at;
+        let broken = || format!("no protobuf field at {start:#x}");
+        let key = varint(bytes, &mut at).ok_or_else(broken)?;
+        let (number, kind) = (key >> 3, key & 7);
+        if number == 0 {
+            return Err(broken());
+        }
+        match kind {
+            0 => {
+                let value = varint(bytes, &mut at).ok_or_else(broken)?;
+                tree.line(start, depth, &format!("{number}: varint {value}"));
+            }
+            1 => {
+                let value = take(bytes, &mut at, 8).ok_or_else(broken)?;
+                tree.line(start, depth, &format!("{number}: 64 bits {}", hex(value, 8)));
+            }
+            5 => {
+                let value = take(bytes, &mut at, 4).ok_or_else(broken)?;
+                tree.line(start, depth, &format!("{number}: 32 bits {}", hex(value, 4)));
+            }
+            2 => {
+                let length = varint(bytes, &mut at).ok_or_else(broken)?;
+                let length = usize::try_from(length).map_err(|_| broken())?;
+                let inner = base + at;
+                let value = take(bytes, &mut at, length).ok_or_else(broken)?;
+                nested(number, value, start, inner, depth, tree);
+            }
+            _ => return Err(broken()),
+        }
+    }
+    Ok(())
+}
+
+/// Text where it is text that a person wrote, a message where it is one, else bytes.
+fn nested(number: u64, value: &[u8], start: usize, inner: usize, depth: usize, tree: &mut Tree) {
+    let text = std::str::from_utf8(value).ok();
+    if let Some(text) = text.filter(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace())) {
+        return tree.line(start, depth, &format!("{number}: {}", quoted(text)));
+    }
+    let mut attempt = Tree::default();
+    if depth < DEEPEST && fields(value, inner, depth + 1, &mut attempt).is_ok() {
+        tree.line(start, depth, &format!("{number}: message, {} bytes", value.len()));
+        tree.text.push_str(&attempt.text);
+    } else {
+        tree.line(
+            start,
+            depth,
+            &format!("{number}: {} bytes {}", value.len(), hex(value, 48)),
+        );
+    }
+}
+
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn take<'a>(bytes: &'a [u8], at: &mut usize, length: usize) -> Option<&'a [u8]> {
+    let taken = bytes.get(*at..at.checked_add(length)?)?;
+    *at += length;
+    Some(taken)
+}
+
+/// Frames of one direction; header blocks stay compressed, because their table began with the connection.
+fn http2(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
+    const NAMES: [&str; 10] = [
+        "DATA",
+        "HEADERS",
+        "PRIORITY",
+        "RST_STREAM",
+        "SETTINGS",
+        "PUSH_PROMISE",
+        "PING",
+        "GOAWAY",
+        "WINDOW_UPDATE",
+        "CONTINUATION",
+    ];
+    let mut at = 0;
+    if bytes.starts_with(PREFACE) {
+        tree.line(0, 0, "HTTP/2 preface");
+        at = PREFACE.len();
+    }
+    // DATA of a stream may be cut anywhere: it is put together before messages are looked for.
+    let mut streams: std::collections::BTreeMap<u32, (usize, Vec<u8>)> = std::collections::BTreeMap::new();
+    while at < bytes.len() {
+        let start = at;
+        let Some(head) = take(bytes, &mut at, 9) else {
+            return Err(format!("an HTTP/2 frame at {start:#x} that is not whole"));
+        };
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let (kind, flags) = (usize::from(head[3]), head[4]);
+        let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
+        let inner = at;
+        let Some(payload) = take(bytes, &mut at, length) else {
+            return Err(format!("an HTTP/2 frame at {start:#x} that is not whole"));
+        };
+        let name = NAMES.get(kind).copied().unwrap_or("unknown frame");
+        let end = if kind <= 1 && flags & 1 != 0 {
+            ", END_STREAM"
+        } else {
+            ""
+        };
+        tree.line(
+            start,
+            0,
+            &format!("{name}  stream {stream}, flags {flags:#04x}, {length} bytes{end}"),
+        );
+        match kind {
+            0 if flags & 8 == 0 => {
+                let (first, data) = streams.entry(stream).or_insert((inner, Vec::new()));
+                if data.is_empty() {
+                    *first = inner;
+                }
+                data.extend_from_slice(payload);
+                if is_prefixed(data) {
+                    let (first, data) = (*first, std::mem::take(data));
+                    let _ = prefixed(&data.into(), first, 1, tree);
+                }
+            }
+            3 | 7 | 8 => tree.line(inner, 1, &hex(payload, 64)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapper_shows_its_arguments() {
+        let mut out = bytes::BytesMut::new();
+        wrapper::encode_request(
+            "hessian4",
+            [b"\x05hello"].iter(),
+            ["java.lang.String"].iter(),
+            &mut out,
+        );
+        let mut tree = Tree::default();
+        messages(&out, &mut tree).unwrap();
+        let want = "000000  wrapper, serializeType hessian4\n00000c    [0] java.lang.String\n00000c      \"hello\"\n";
+        assert_eq!(tree.text, want);
+    }
+
+    #[test]
+    fn protobuf_is_shown_by_number_and_guessed() {
+        let mut tree = Tree::default();
+        messages(b"\x08\x07\x12\x02hi\x1a\x02\x08\x01", &mut tree).unwrap();
+        let want =
+            "000000  1: varint 7\n000002  2: \"hi\"\n000006  3: message, 2 bytes\n000008    1: varint 1\n";
+        assert_eq!(tree.text, want);
+        assert!(messages(b"\x07", &mut Tree::default()).is_err());
+    }
+}
