@@ -15,4 +15,5 @@ mod drain;
 mod faults;
 mod gateway;
 mod istiod;
+mod reload;
 mod tidy;
