@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use registries::directory::{CatchAll, Directory};
+use registries::directory::Directory;
 use registries::file;
 use registries::legacy_view::LegacyView;
 use registries::merge::{Bindings, Merger, Options, Stages};
@@ -60,10 +60,6 @@ pub(super) async fn merge(
         if let Some(facts) = &file
             && !of_file.as_ref().is_some_and(|last| Arc::ptr_eq(last, facts))
         {
-            if facts.any.is_none() {
-                // A reload may have taken `*` out of the file.
-                merger.set_catch_all(CatchAll::default());
-            }
             merger.set_file(facts);
             of_file = file;
         }
@@ -97,31 +93,27 @@ const RESOLVE_AGAIN: Duration = Duration::from_secs(1);
 /// Keeps `facts` equal to what the file's names stand for. A name that stands for nothing for a while (a resolver that is
 /// down) keeps all last addresses.
 pub(super) async fn follow_file(
-    mut services: watch::Receiver<Arc<Vec<file::Service>>>,
+    services: Vec<file::Service>,
     facts: watch::Sender<Option<Arc<file::Facts>>>,
 ) {
     let mut known = None;
     loop {
-        let named = services.borrow_and_update().clone();
-        let again = match file::resolve(&named).await {
+        match file::resolve(&services).await {
             Ok(found) => {
-                let now = Some((Arc::as_ptr(&named) as usize, addresses(&found)));
-                if known != now {
-                    known = now;
+                let addresses = addresses(&found);
+                if known.as_ref() != Some(&addresses) {
+                    known = Some(addresses);
                     facts.send_replace(Some(Arc::new(found)));
                 }
-                RESOLVE
+                tokio::time::sleep(RESOLVE).await;
             }
             Err(error) => {
-                let error = crate::telemetry::chain(&error);
-                tracing::warn!(error, "cannot resolve an upstream of the file");
-                RESOLVE_AGAIN
+                tracing::warn!(
+                    error = crate::telemetry::chain(&error),
+                    "cannot resolve an upstream of the file"
+                );
+                tokio::time::sleep(RESOLVE_AGAIN).await;
             }
-        };
-        tokio::select! {
-            // A reload names other services.
-            () = moved(&mut services) => {}
-            () = tokio::time::sleep(again) => {}
         }
     }
 }
@@ -129,11 +121,11 @@ pub(super) async fn follow_file(
 /// Whether a Directory knows what the file says.
 pub(super) fn covers(directory: &Directory, facts: &file::Facts) -> bool {
     let catch_all = &directory.catch_all;
-    facts
-        .services
-        .iter()
-        .all(|(key, _)| directory.services.get(key).is_some())
-        && (facts.any.is_none() || catch_all.legacy.is_some() || catch_all.mesh.is_some())
+    facts.services.iter().all(|(key, _)| {
+        // A binding alone makes a service known, with no address yet.
+        let known = directory.services.get(key);
+        known.is_some_and(|service| service.legacy.is_some() || service.mesh.is_some())
+    }) && (facts.any.is_none() || catch_all.legacy.is_some() || catch_all.mesh.is_some())
 }
 
 /// Every address of the file, to tell whether a name moved.
@@ -214,5 +206,27 @@ mod tests {
             () = merging => {}
             () = late => {}
         }
+    }
+
+    /// A binding makes a service known before its addresses are.
+    #[tokio::test]
+    async fn a_service_without_its_addresses_is_not_covered() {
+        let services = file::parse("services: [{service: a.B, triple: '127.0.0.1:1'}]").unwrap();
+        let facts = file::resolve(&services).await.unwrap();
+        let key = codecs::ServiceKey::new("a.B", "", "");
+        let mut directory = Directory::default();
+        let bound = registries::directory::Service::new(key.clone());
+        directory.services.insert(key, Arc::new(bound));
+        assert!(!covers(&directory, &facts));
+        let mut merger = Merger::new(Options::default());
+        merger.set_file(&facts);
+        let legacy = unheard_legacy(false);
+        let merged = merger.update(
+            &legacy,
+            &unheard_mesh(false),
+            &Bindings::default(),
+            &Stages::default(),
+        );
+        assert!(covers(&merged, &facts));
     }
 }
