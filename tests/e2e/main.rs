@@ -15,5 +15,4 @@ mod drain;
 mod faults;
 mod gateway;
 mod istiod;
-mod reload;
 mod tidy;

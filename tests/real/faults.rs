@@ -84,9 +84,7 @@ fn calls_go_on_while_zookeeper_is_away_and_registrations_are_as_before_afterward
 
     // the sessions expire: the server forgets our nodes, and nobody tells us
     relay.cut();
-    eventually("the registration has expired", START, || {
-        (providers(&zk) == 0).then_some(())
-    });
+    zk.wait_urls(shop::ORDERS, "providers", <[String]>::is_empty);
     let during = calls.more(200);
     assert!(failures(&during).is_empty(), "{:?}", failures(&during));
     relay.heal();

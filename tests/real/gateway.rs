@@ -58,6 +58,16 @@ impl Setup {
         }
     }
 
+    /// Names services in full: a host of the mesh does not say which interface it is, in upper and lower case. Directly
+    /// after `edge`.
+    pub(crate) fn naming(mut self, keys: &[&str]) -> Self {
+        for key in keys {
+            self.more
+                .push_str(&format!("  - services: '{key}'\n    stage: bridge\n"));
+        }
+        self
+    }
+
     /// With ZooKeeper.
     pub(crate) fn zookeeper(self, zk: &ZooKeeper) -> Self {
         self.zookeeper_at(zk.port)

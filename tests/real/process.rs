@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long anything may take to start. Generous: four JVMs at once on two busy cores were seen to need 50 s.
-pub(crate) const START: Duration = Duration::from_secs(120);
+pub(crate) const START: Duration = Duration::from_secs(60);
 
 /// A running program and everything it has printed.
 pub(crate) struct Process {
@@ -220,14 +220,23 @@ pub(crate) fn command<'a>(
 }
 
 /// Asks again and again until `ready` gives a value; for state that nobody announces (a port, an admin answer).
-pub(crate) fn eventually<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, limit: Duration, ready: impl FnMut() -> Option<T>) -> T {
+    eventually_or(|| what.to_owned(), limit, ready)
+}
+
+/// The same, with a message that is made when it is needed.
+pub(crate) fn eventually_or<T>(
+    what: impl Fn() -> String,
+    limit: Duration,
+    mut ready: impl FnMut() -> Option<T>,
+) -> T {
     let until = Instant::now() + limit;
     let (_keep, ticks) = std::sync::mpsc::channel::<()>();
     loop {
         if let Some(value) = ready() {
             return value;
         }
-        assert!(Instant::now() < until, "{what}: not within {limit:?}");
+        assert!(Instant::now() < until, "{}: not within {limit:?}", what());
         let _ = ticks.recv_timeout(Duration::from_millis(50));
     }
 }

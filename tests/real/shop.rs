@@ -5,6 +5,15 @@ use std::net::IpAddr;
 /// The everyday service.
 pub(crate) const ORDERS: &str = "org.landbridge.peers.api.OrderService";
 
+/// All services that the Java suite calls.
+pub(crate) const SERVICES: [&str; 5] = [
+    ORDERS,
+    "org.landbridge.peers.api.UserService",
+    "org.landbridge.peers.api.Torture",
+    "warehouse-a/org.landbridge.peers.api.InventoryService:1.0.0",
+    "warehouse-b/org.landbridge.peers.api.InventoryService:2.0.0",
+];
+
 /// The hosts of all services that the Java suite calls, in the derived form.
 const HOSTS: [&str; 5] = [
     "org.landbridge.peers.api.orderservice.dubbo",

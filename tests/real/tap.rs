@@ -55,6 +55,8 @@ impl Tap {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
                     continue;
                 };
+                let both = [client.try_clone().unwrap(), server.try_clone().unwrap()];
+                open.lock().unwrap().extend(both);
                 relay(
                     client.try_clone().unwrap(),
                     server.try_clone().unwrap(),

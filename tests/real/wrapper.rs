@@ -22,7 +22,7 @@ fn java_27_reaches_java_33_triple_through_the_translator() {
     );
     peers
         .java_suite(27, &[gateway.dubbo_url(), NOT_BY_TRIPLE.to_owned()])
-        .assert_all(330);
+        .assert_all(350);
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn java_33_triple_reaches_java_27_through_the_translator() {
         gateway.tri_url(),
         NOT_BY_DUBBO2.to_owned(),
     ];
-    peers.java_suite(33, &settings).assert_all(330);
+    peers.java_suite(33, &settings).assert_all(350);
 }
 
 #[test]
@@ -46,11 +46,14 @@ fn java_27_finds_us_in_zookeeper_and_reaches_java_33_triple_found_at_istiod() {
     let port = free_port();
     let _provider = peers.java_provider(33, &["protocol=tri".to_owned(), format!("port={port}")]);
     mesh.apply(&shop::wrapper_entries(own_address(), port));
-    let gateway = Gateway::start(&peers, &Setup::edge().zookeeper(&zk).istiod(&mesh));
+    let gateway = Gateway::start(
+        &peers,
+        &Setup::edge().naming(&shop::SERVICES).zookeeper(&zk).istiod(&mesh),
+    );
     gateway.wait_published(&zk, shop::ORDERS);
     peers
         .java_suite(27, &[zk.setting(), NOT_BY_TRIPLE.to_owned()])
-        .assert_all(330);
+        .assert_all(350);
 }
 
 #[test]
@@ -64,5 +67,5 @@ fn java_33_triple_reaches_java_27_found_in_zookeeper() {
         gateway.tri_url(),
         NOT_BY_DUBBO2.to_owned(),
     ];
-    peers.java_suite(33, &settings).assert_all(330);
+    peers.java_suite(33, &settings).assert_all(350);
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::peers::{Peers, free_port};
-use crate::process::{START, eventually, run};
+use crate::process::{START, eventually_or, run};
 
 /// One ZooKeeper server; its data outlives `stop` and goes with the test.
 pub(crate) struct ZooKeeper {
@@ -95,10 +95,13 @@ impl ZooKeeper {
 
     /// Waits until the URLs of a category are as `wanted` says.
     pub(crate) fn wait_urls(&self, interface: &str, category: &str, wanted: impl Fn(&[String]) -> bool) {
-        let what = format!("{category} of {interface} in ZooKeeper");
-        eventually(&what, START, || {
-            wanted(&self.urls(interface, category)).then_some(())
-        });
+        let last = std::cell::RefCell::new(Vec::new());
+        let arrived = || {
+            *last.borrow_mut() = self.urls(interface, category);
+            wanted(&last.borrow()).then_some(())
+        };
+        let what = || format!("{category} of {interface} in ZooKeeper: {:?}", last.borrow());
+        eventually_or(what, START, arrived);
     }
 }
 

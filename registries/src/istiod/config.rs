@@ -55,7 +55,6 @@ impl Node {
             domain,
             ..
         } = self;
-        let name = names::as_label(name);
         format!("sidecar~{address}~{name}.{namespace}~{namespace}.svc.{domain}")
     }
 }
