@@ -241,7 +241,9 @@ impl Attempts<'_> {
             balance::report(&self.decision.cluster, &endpoint, retry::verdict(&result), now);
             drop(counted);
             let others = self.decision.cluster.endpoints.len() > tried.len() + 1;
-            match plan.next(&result, others, &mut self.worker.rng.borrow_mut()) {
+            // Not in the `match` itself: the borrow would last over the awaits in its arms.
+            let next = plan.next(&result, others, &mut self.worker.rng.borrow_mut());
+            match next {
                 Next::Give => {
                     if let Err(error) = &mut result {
                         error.retried = plan.by_policy();

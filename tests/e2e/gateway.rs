@@ -160,7 +160,7 @@ impl Running {
 
 /// A provider that greets: `hello(String)` → `hello NAME`, after the milliseconds that a name like `slow-200` asks for.
 pub async fn greeting_provider() -> DubboProvider {
-    DubboProvider::start(|call| greet(call)).await.unwrap()
+    DubboProvider::start(greet).await.unwrap()
 }
 
 fn greet(call: &Call) -> Answer {
@@ -185,7 +185,7 @@ fn greet(call: &Call) -> Answer {
 
 /// The same in the mesh, with wrapper messages.
 pub async fn greeting_server() -> MeshProvider {
-    MeshProvider::start(|call| greet_wrapped(call)).await.unwrap()
+    MeshProvider::start(greet_wrapped).await.unwrap()
 }
 
 fn greet_wrapped(call: &Received) -> Reply {

@@ -25,6 +25,12 @@ const LIMITS: [Limit; 6] = [
     Limit::Connections,
 ];
 
+/// What a gauge shows of one worker.
+type Gauge = fn(&Shard) -> &AtomicU64;
+
+/// What a counter shows of a series.
+type Sum = fn(&Sums) -> u64;
+
 /// Everything that `/metrics` shows.
 pub fn render(shards: &[Arc<Shard>], directory: &Directory, now: SystemTime) -> String {
     let mut text = String::with_capacity(16 << 10);
@@ -59,7 +65,7 @@ pub fn render(shards: &[Arc<Shard>], directory: &Directory, now: SystemTime) -> 
             count,
         );
     }
-    let gauges: [(&str, &str, fn(&Shard) -> &AtomicU64); 3] = [
+    let gauges: [(&str, &str, Gauge); 3] = [
         ("landbridge_calls_in_flight", "Calls in flight now.", |shard| {
             &shard.in_flight
         }),
@@ -223,7 +229,7 @@ fn calls(text: &mut String, shards: &[Arc<Shard>]) {
         );
         sample(text, "landbridge_call_seconds_count", labels, count);
     }
-    let counters: [(&str, &str, fn(&Sums) -> u64); 3] = [
+    let counters: [(&str, &str, Sum); 3] = [
         (
             "landbridge_argument_bytes_total",
             "Bytes of arguments taken in.",

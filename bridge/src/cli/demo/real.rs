@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::discovery::ApiResource;
 use serde_json::Value as Json;
 use zookeeper_client::{Acls, Client, CreateMode};
@@ -34,7 +34,7 @@ impl RealZooKeeper {
                 .await
                 .with_context(|| format!("no ZooKeeper answers at {address}"))?;
             let acls = Acls::anyone_all();
-            let persistent = CreateMode::Persistent.with_acls(acls.clone());
+            let persistent = CreateMode::Persistent.with_acls(acls);
             for folder in folders {
                 client
                     .mkdir(folder, &persistent)
@@ -48,7 +48,7 @@ impl RealZooKeeper {
                     .await
                     .with_context(|| format!("create {parent}"))?;
                 client
-                    .create(node, b"", &CreateMode::Ephemeral.with_acls(acls.clone()))
+                    .create(node, b"", &CreateMode::Ephemeral.with_acls(acls))
                     .await
                     .with_context(|| format!("create a node below {parent}"))?;
             }
@@ -136,8 +136,14 @@ impl RealMesh {
             .any(|entry| entry.data["spec"]["hosts"][0].as_str() == Some(host)))
     }
 
-    /// Deletes what was applied.
-    pub(super) async fn leave(self) {
+    /// Deletes what was applied, and what the gateway announced: a lone gateway leaves its services for its successor,
+    /// and the demo has none.
+    pub(super) async fn leave(mut self) {
+        let announced = ListParams::default().labels("landbridge.dev/installation=demo");
+        if let Ok(Ok(listed)) = tokio::time::timeout(PATIENCE, self.entries("demo").list(&announced)).await {
+            let names = listed.items.into_iter().filter_map(|entry| entry.metadata.name);
+            self.objects.extend(names.map(|name| ("demo".to_owned(), name)));
+        }
         for (namespace, name) in &self.objects {
             let entries = self.entries(namespace);
             let parameters = DeleteParams::default();
