@@ -5,35 +5,34 @@
 //!                                                    └── once more, where nothing ran or the route allows it ──┘
 //! ```
 
+mod attempts;
+mod bound;
 mod hop;
 mod known;
 mod record;
+mod reply;
 mod retry;
-mod translate;
 
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use codecs::invocation::Text;
-use codecs::{Attachments, Encoding, Invocation, Reply};
-use registries::directory::{Endpoint, Island, Service};
-use smallvec::SmallVec;
+use codecs::triple::headers::Caller as Generation;
+use codecs::{Attachments, Encoding, Invocation};
+use registries::directory::{Island, Service};
 use tokio::time::Instant;
 
+use attempts::Attempts;
 pub(crate) use known::{Cache, Known, Method};
 use record::Record;
-use retry::Next;
-use translate::Translation;
 
-use crate::balance::{self, InFlight};
 use crate::error::{CallError, Kind, Limit};
 use crate::limits::Timeouts;
 use crate::route::{self, Decision, NotRouted, Why};
-use crate::upstream::{self, Outgoing};
+use crate::upstream::{Answer, More};
 use crate::worker::{Wire, Worker};
 
 /// Tells the next layer that this one has a retry policy of its own.
@@ -58,13 +57,30 @@ impl Caller {
             Wire::Triple => Island::Mesh,
         }
     }
+}
 
-    /// The island that the listener sends all its calls to; `None` where the service decides.
-    fn destination(&self) -> Option<Island> {
-        self.becomes.map(|becomes| match becomes {
-            Encoding::Hessian2 | Encoding::Opaque(_) => Island::Legacy,
-            Encoding::Wrapper | Encoding::Protobuf => Island::Mesh,
-        })
+/// What the caller can read.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// The encoding of results.
+    pub(crate) encoding: Encoding,
+    /// Which kind of Triple peer it is: decides the form of null in a wrapper.
+    pub(crate) generation: Generation,
+    /// The `serializeType` that it wrote.
+    pub(crate) serialize_type: Text,
+    /// It reads a Throwable as it is; others get a status.
+    pub(crate) throwables: bool,
+}
+
+impl Target {
+    /// A Dubbo2 consumer.
+    pub(crate) fn dubbo2(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            generation: Generation::Java,
+            serialize_type: Text::default(),
+            throwables: true,
+        }
     }
 }
 
@@ -76,26 +92,17 @@ pub(crate) struct Call {
     pub(crate) invocation: Invocation,
     /// When it was whole.
     pub(crate) received: Instant,
+    /// What the caller can read.
+    pub(crate) target: Target,
+    /// What a streaming caller sends after its first message.
+    pub(crate) more: Cell<Option<More>>,
 }
 
 /// Places a call and gives its reply in the caller's encoding. Dropping the future cancels the call.
-pub(crate) async fn place(worker: &Rc<Worker>, caller: &Caller, call: Call) -> Result<Reply, CallError> {
-    let translation = call
-        .known
-        .service
-        .as_ref()
-        .map(|service| Translation::of(service, &call.invocation));
-    let name = match &translation {
-        // One name on both sides: of hops, labels and log lines.
-        Some(translation) => translation.java(&call.invocation),
-        None => &call.invocation.method,
-    };
-    let method = call.known.method(worker, name);
+pub(crate) async fn place(worker: &Rc<Worker>, caller: &Caller, call: Call) -> Result<Answer, CallError> {
+    let method = call.known.method(worker, &call.invocation.method);
     let mut record = Record::begin(worker, caller, &call, method.clone());
-    let result = match &translation {
-        Some(translation) => run(worker, caller, call, &method, translation, &mut record).await,
-        None => Err(CallError::downstream(Kind::UnknownService).because(call.known.key.to_string())),
-    };
+    let result = run(worker, caller, call, &method, &mut record).await;
     record.finish(&result);
     result
 }
@@ -105,29 +112,36 @@ async fn run(
     caller: &Caller,
     call: Call,
     method: &Rc<Method>,
-    translation: &Translation,
     record: &mut Record,
-) -> Result<Reply, CallError> {
+) -> Result<Answer, CallError> {
     let Call {
         known,
         mut invocation,
         received,
+        target,
+        more,
     } = call;
-    let Some(service) = known.service.clone() else {
-        return Err(CallError::downstream(Kind::UnknownService));
+    let Some(service) = &known.service else {
+        return Err(CallError::downstream(Kind::UnknownService).because(known.key.to_string()));
     };
     let settings = worker.shared.settings.load_full();
     hop::count(&mut invocation.attachments, method, settings.limits.hops)?;
+    let bound = known.bound(worker, method, &invocation);
     let decision = {
         let request = Seen {
-            path: translation.path(routed_as(translation), &known.upstream_key, &invocation),
+            path: bound.names(&known),
             attachments: &invocation.attachments,
             source: caller.address.ip(),
         };
-        let rng = &mut worker.rng.borrow_mut();
-        match caller.destination() {
-            Some(island) => route::decide_in(&service, island, Why::Listener, &request, rng),
-            None => route::decide(&service, caller.island(), &request, worker.now(received), rng),
+        let (now, rng) = (worker.now(received), &mut worker.rng.borrow_mut());
+        match caller.becomes {
+            None => route::decide(service, caller.island(), &request, now, rng),
+            Some(Encoding::Hessian2 | Encoding::Opaque(_)) => {
+                route::decide_in(service, Island::Legacy, Why::Listener, &request, rng)
+            }
+            Some(Encoding::Wrapper | Encoding::Protobuf) => {
+                route::decide_in(service, Island::Mesh, Why::Listener, &request, rng)
+            }
         }
     };
     let decision = match decision {
@@ -135,50 +149,47 @@ async fn run(
         Err(not) => return Err(not_routed(not).await),
     };
     record.routed(&decision);
-    let deadline = received + time_budget(&invocation, &service, &decision, &settings.timeouts);
+    let budget = time_budget(caller, &invocation, service, &decision, &settings.timeouts);
     if let Some(delay) = decision.delay {
-        tokio::time::sleep_until(deadline.min(received + delay)).await;
+        tokio::time::sleep_until(received + budget.map_or(delay, |budget| delay.min(budget))).await;
     }
     prepare(&mut invocation.attachments, &decision);
+    let streams = more.take();
     let attempts = Attempts {
         worker,
-        service: &service,
+        service,
         known: &known,
+        bound: &bound,
         decision: &decision,
-        translation,
         invocation: &invocation,
-        deadline,
+        deadline: budget.map(|budget| received + budget),
         becomes: caller.becomes,
         most_of_endpoint: settings.limits.in_flight_per_endpoint,
+        streams: streams.is_some(),
+        more: Cell::new(streams),
     };
-    let reply = attempts.run(record).await?;
-    translation.reply(reply, invocation.arguments.encoding, worker)
+    let (answer, retried) = attempts.run(record).await?;
+    reply::convert(worker, &bound, &target, answer, retried)
 }
 
-/// Rules of the mesh are written for the paths that its natives use: protobuf's where the method has a binding.
-fn routed_as(translation: &Translation) -> Encoding {
-    if translation.is_bound() {
-        Encoding::Protobuf
-    } else {
-        Encoding::Wrapper
-    }
-}
-
-/// The time that a call has in all (`design.md` section 4 rule 2).
+/// The time that a call has in all (`design.md` section 4 rule 2); `None` for one between Triple peers of which neither
+/// the caller nor the route says anything: it may be a stream.
 fn time_budget(
+    caller: &Caller,
     invocation: &Invocation,
     service: &Service,
     decision: &Decision,
     timeouts: &Timeouts,
-) -> Duration {
+) -> Option<Duration> {
+    let of_route = decision.timeout().filter(|timeout| !timeout.is_zero());
     let of_caller = invocation
         .timeout
-        .or_else(|| service.legacy.as_ref()?.timeout(&invocation.method))
-        .unwrap_or(timeouts.call);
-    match decision.timeout() {
-        Some(of_route) if !of_route.is_zero() => of_caller.min(of_route),
-        _ => of_caller,
+        .or_else(|| service.legacy.as_ref()?.timeout(&invocation.method));
+    if caller.wire == Wire::Triple && decision.island == Island::Mesh && invocation.timeout.is_none() {
+        return of_route;
     }
+    let of_caller = of_caller.unwrap_or(timeouts.call);
+    Some(of_route.map_or(of_caller, |of_route| of_route.min(of_caller)))
 }
 
 /// The attachments as they leave: with what the route sets and without what it removes.
@@ -213,122 +224,6 @@ async fn not_routed(not: NotRouted) -> CallError {
         _ => Kind::Aborted(not.code),
     };
     CallError::bridge(kind).because(not)
-}
-
-/// The attempts of one call within its cluster.
-struct Attempts<'a> {
-    worker: &'a Rc<Worker>,
-    service: &'a Arc<Service>,
-    known: &'a Known,
-    decision: &'a Decision,
-    translation: &'a Translation,
-    invocation: &'a Invocation,
-    deadline: Instant,
-    becomes: Option<Encoding>,
-    most_of_endpoint: u32,
-}
-
-impl Attempts<'_> {
-    async fn run(&self, record: &mut Record) -> Result<Reply, CallError> {
-        let mut tried: SmallVec<[SocketAddr; 4]> = SmallVec::new();
-        let mut plan = retry::Plan::new(self.decision.retry());
-        loop {
-            let counted = self.pick(&tried)?;
-            let endpoint = counted.endpoint().clone();
-            record.tries(&endpoint);
-            let mut result = self.attempt(&endpoint, plan.per_try_timeout(), record).await;
-            let now = self.worker.now(Instant::now());
-            balance::report(&self.decision.cluster, &endpoint, retry::verdict(&result), now);
-            drop(counted);
-            let others = self.decision.cluster.endpoints.len() > tried.len() + 1;
-            // Not in the `match` itself: the borrow would last over the awaits in its arms.
-            let next = plan.next(&result, others, &mut self.worker.rng.borrow_mut());
-            match next {
-                Next::Give => {
-                    if let Err(error) = &mut result {
-                        error.retried = plan.by_policy();
-                    }
-                    return result;
-                }
-                Next::Again { after } if Instant::now() + after < self.deadline => {
-                    record.retries();
-                    tried.push(endpoint.address);
-                    if !after.is_zero() {
-                        tokio::time::sleep(after).await;
-                    }
-                }
-                Next::Again { .. } => return result,
-            }
-        }
-    }
-
-    fn pick(&self, tried: &[SocketAddr]) -> Result<InFlight, CallError> {
-        let cluster = &self.decision.cluster;
-        let call = balance::Call {
-            hash: self.decision.hash,
-            tried,
-            now: self.worker.now(Instant::now()),
-        };
-        let endpoint = balance::pick(cluster, &call, &mut self.worker.rng.borrow_mut())
-            .ok_or_else(|| CallError::unsent(Kind::NoEndpoint).because(cluster.name.to_string()))?;
-        let overloaded = |limit| {
-            self.worker.shard.count_limit(limit);
-            CallError::bridge(Kind::Overloaded(limit))
-        };
-        if endpoint
-            .state
-            .in_flight
-            .load(std::sync::atomic::Ordering::Relaxed)
-            >= self.most_of_endpoint
-        {
-            return Err(overloaded(Limit::Endpoint));
-        }
-        balance::acquire(cluster, endpoint).map_err(|_| overloaded(Limit::Cluster))
-    }
-
-    /// One attempt, within the call's time and that of one attempt.
-    async fn attempt(
-        &self,
-        endpoint: &Arc<Endpoint>,
-        per_try: Option<Duration>,
-        record: &mut Record,
-    ) -> Result<Reply, CallError> {
-        let from = self.invocation.arguments.encoding;
-        let choice = route::choose_mode(
-            self.service,
-            endpoint,
-            from,
-            self.translation.is_bound(),
-            self.becomes,
-        );
-        record.crosses(choice.mode);
-        let (translation, invocation) = (self.translation, self.invocation);
-        let arguments = translation.arguments(invocation, choice.encoding, self.worker)?;
-        let deadline = per_try.map_or(self.deadline, |per_try| {
-            self.deadline.min(Instant::now() + per_try)
-        });
-        let sent = Cell::new(false);
-        let key = &self.known.upstream_key;
-        let attachments = Translation::attachments(invocation, endpoint.protocol, key, deadline);
-        let outgoing = Outgoing {
-            service: &self.known.upstream_key,
-            method: translation.java(invocation),
-            path: translation.path(choice.encoding, &self.known.upstream_key, invocation),
-            authority: self.decision.authority(),
-            descriptor: translation.descriptor(invocation),
-            arguments: &arguments,
-            attachments: &attachments,
-            one_way: self.invocation.one_way,
-            deadline,
-            connect_timeout: self.decision.cluster.connect_timeout,
-            sent: &sent,
-        };
-        match tokio::time::timeout_at(deadline, upstream::place(self.worker, endpoint, &outgoing)).await {
-            Ok(result) => result,
-            Err(_) if sent.get() => Err(CallError::sent(Kind::Timeout)),
-            Err(_) => Err(CallError::unsent(Kind::Timeout)),
-        }
-    }
 }
 
 /// What routing sees of a call.

@@ -1,5 +1,7 @@
 //! Test rig: the real workers on port 0, and peers that speak raw bytes.
 
+pub(crate) mod triple;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -73,6 +75,11 @@ pub(crate) fn directory(services: Vec<Service>) -> Directory {
         ..Directory::default()
     };
     for service in services {
+        let binding = service.binding.as_ref();
+        let names = binding.map(|binding| Arc::from(binding.proto.as_str()));
+        for name in names.into_iter().chain([Arc::from(service.key.interface())]) {
+            directory.names.insert(name, Arc::new(vec![service.key.clone()]));
+        }
         directory.services.insert(service.key.clone(), Arc::new(service));
     }
     directory

@@ -49,7 +49,8 @@ impl Out {
         self.written
     }
 
-    fn advance(&mut self, n: usize) {
+    /// Counts bytes as written.
+    pub(crate) fn advance(&mut self, n: usize) {
         self.at += n;
         self.written = self.written.saturating_add(wide(n));
         if self.at == self.bytes.len() {
@@ -62,7 +63,8 @@ impl Out {
         }
     }
 
-    fn waiting(&self) -> &[u8] {
+    /// The bytes that wait.
+    pub(crate) fn waiting(&self) -> &[u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 }
@@ -85,11 +87,6 @@ impl Socket {
             stream,
             input: BytesMut::new(),
         }
-    }
-
-    /// The socket itself, where another protocol turned out to be spoken before anything was taken.
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
     }
 
     /// Reads what is there into `input`; `Ok(0)` at the end of the stream. At most doubles the buffer, whatever a peer

@@ -171,6 +171,14 @@ pub fn status_to_dubbo2(status: &Status, retried: bool) -> Dubbo2Answer {
     }
 }
 
+/// Whether a gRPC status of a provider allows its caller another attempt.
+pub fn may_repeat(code: u32) -> bool {
+    matches!(
+        code,
+        code::DEADLINE_EXCEEDED | code::RESOURCE_EXHAUSTED | code::UNAVAILABLE
+    )
+}
+
 /// A code that every gRPC client knows; others (dubbo-go's 17) are UNKNOWN (`spec/triple.md` 8.4).
 pub fn valid(code: u32) -> u32 {
     if (1..=16).contains(&code) {

@@ -13,6 +13,8 @@ use codecs::{Attachments, Payload, Reply, ServiceKey};
 use registries::directory::{Endpoint, Protocol};
 use tokio::time::Instant;
 
+pub(crate) use triple::{More, Rest};
+
 use crate::error::CallError;
 use crate::worker::Worker;
 
@@ -20,33 +22,56 @@ use crate::worker::Worker;
 pub(crate) struct Outgoing<'a> {
     /// The service by its Dubbo key.
     pub(crate) service: &'a ServiceKey,
-    /// The method as the upstream names it.
+    /// The Java method.
     pub(crate) method: &'a str,
-    /// The service's and the method's name in a Triple path.
-    pub(crate) path: (&'a str, &'a str),
-    /// `:authority` on Triple; the endpoint's address when `None`.
+    /// The parameter descriptor; empty where neither the caller nor the binding knows it.
+    pub(crate) descriptor: &'a str,
+    /// `/service/method` as the endpoint names them, for Triple.
+    pub(crate) path: &'a str,
+    /// The authority that the route asks for, for Triple.
     pub(crate) authority: Option<&'a str>,
-    /// The parameter descriptor; `None` where neither the caller nor the binding knows it.
-    pub(crate) descriptor: Option<&'a str>,
+    /// The release of the peer's framework.
+    pub(crate) release: &'a str,
     /// The arguments.
     pub(crate) arguments: &'a Payload,
     /// The attachments.
     pub(crate) attachments: &'a Attachments,
     /// No answer is wanted.
     pub(crate) one_way: bool,
-    /// When the caller gives up.
-    pub(crate) deadline: Instant,
+    /// When the caller gives up; `None` for a stream without a time.
+    pub(crate) deadline: Option<Instant>,
     /// The most time to connect.
     pub(crate) connect_timeout: Duration,
     /// Set as soon as the provider may have got the call.
     pub(crate) sent: &'a Cell<bool>,
+    /// The reply may be a stream: the caller speaks the same encoding.
+    pub(crate) may_stream: bool,
+    /// The caller may send more.
+    pub(crate) streams: bool,
+    /// What more the caller sends.
+    pub(crate) more: &'a Cell<Option<More>>,
+}
+
+/// What an upstream answered.
+pub(crate) struct Answer {
+    /// The reply; of a stream with its first message as the result.
+    pub(crate) reply: Reply,
+    /// What follows.
+    pub(crate) rest: Option<Box<Rest>>,
+}
+
+impl Answer {
+    /// A reply that nothing follows.
+    pub(crate) fn whole(reply: Reply) -> Self {
+        Self { reply, rest: None }
+    }
 }
 
 /// The upstream connections of one worker.
 #[derive(Default)]
 pub(crate) struct Upstreams {
-    pub(crate) dubbo2: pool::Pool<dubbo2::Connection>,
-    pub(crate) triple: pool::Pool<triple::Connection>,
+    dubbo2: pool::Pool<dubbo2::Connection>,
+    triple: pool::Pool<triple::Connection>,
 }
 
 impl Upstreams {
@@ -62,9 +87,9 @@ pub(crate) async fn place(
     worker: &Rc<Worker>,
     endpoint: &Arc<Endpoint>,
     call: &Outgoing<'_>,
-) -> Result<Reply, CallError> {
+) -> Result<Answer, CallError> {
     match endpoint.protocol {
-        Protocol::Dubbo2 { .. } => dubbo2::place(worker, endpoint, call).await,
+        Protocol::Dubbo2 { .. } => dubbo2::place(worker, endpoint, call).await.map(Answer::whole),
         Protocol::Triple { .. } => triple::place(worker, endpoint, call).await,
     }
 }

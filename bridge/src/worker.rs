@@ -72,7 +72,7 @@ pub struct Worker {
     pub shard: Arc<Shard>,
     /// Its random numbers.
     pub rng: RefCell<fastrand::Rng>,
-    /// Reusable memory of the codecs and conversions.
+    /// Tables for reading and converting payloads.
     pub(crate) scratch: RefCell<Scratch>,
     /// Its connections to providers.
     pub(crate) upstreams: Upstreams,

@@ -247,26 +247,6 @@ impl Attachments {
         self.change(name).is_some()
     }
 
-    /// The attachments as a Dubbo2 body carries them: of what came as HTTP headers, those that are attachments, under the
-    /// names that the sender gave them (`spec/triple.md` 7.3). Others are what they are.
-    pub fn for_body(&self) -> Cow<'_, Self> {
-        let Source::Headers(headers) = &self.source else {
-            return Cow::Borrowed(self);
-        };
-        let mut body = Self::new();
-        crate::triple::headers::read(headers, |name, value| {
-            if let crate::triple::headers::AttachmentValue::Text(text) = value
-                && !self.is_changed_name(name)
-            {
-                body.set(name, &*text);
-            }
-        });
-        for (name, value) in self.changed() {
-            body.set(name, value);
-        }
-        Cow::Owned(body)
-    }
-
     /// Whether a received value reads the tables of its stream, so that writing it depends on what stands before.
     pub fn uses_tables(&self) -> bool {
         match &self.source {

@@ -14,6 +14,7 @@ use codecs::invocation::Text;
 use registries::directory::{Directory, Island, Mode, Service};
 use smallvec::SmallVec;
 
+use super::bound::Bound;
 use super::hop;
 use crate::worker::shard::{Labels, Series};
 use crate::worker::{Wire, Worker};
@@ -37,6 +38,8 @@ pub(crate) struct Method {
     pub(crate) hop_head: String,
     /// The hop attachment of a call that comes from no bridge.
     pub(crate) first_hop: Text,
+    /// What the binding makes of it, by the kind of name and the parameter types.
+    pub(super) overloads: RefCell<SmallVec<[(bool, Option<Text>, Rc<Bound>); 1]>>,
     series: RefCell<SmallVec<[(Option<Wire>, Option<Mode>, Arc<Series>); 2]>>,
 }
 
@@ -47,6 +50,7 @@ impl Method {
             name: name.into(),
             first_hop: hop::hop(&hop_head, 1).into(),
             hop_head,
+            overloads: RefCell::default(),
             series: RefCell::default(),
         }
     }
@@ -61,6 +65,14 @@ impl Known {
             service,
             methods: RefCell::default(),
         }
+    }
+
+    /// Whether the caller used the protobuf name of a service that has a Java name, too.
+    pub(crate) fn is_proto_name(&self) -> bool {
+        let binding = self.service.as_ref().and_then(|service| service.binding.as_ref());
+        binding.is_some_and(|binding| {
+            binding.proto == self.key.interface() && binding.key.interface() != self.key.interface()
+        })
     }
 
     /// The method of this name.

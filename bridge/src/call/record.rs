@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use codecs::{Outcome as Answered, Reply};
+use codecs::Outcome as Answered;
 use registries::directory::{Cluster, Endpoint, Mode, Protocol};
 use tokio::time::Instant;
 
 use super::{Call, Caller, Known, Method};
 use crate::error::{CallError, Kind, Side};
 use crate::route::Decision;
+use crate::upstream::Answer;
 use crate::worker::shard::{AccessRecord, Outcome};
 use crate::worker::{Event, Shard, Wire, Worker};
 
@@ -71,9 +72,9 @@ impl Record {
         self.worker.count(Event::Retry);
     }
 
-    pub(super) fn finish(mut self, result: &Result<Reply, CallError>) {
+    pub(super) fn finish(mut self, result: &Result<Answer, CallError>) {
         match result {
-            Ok(reply) => match &reply.outcome {
+            Ok(answer) => match &answer.reply.outcome {
                 Answered::Result(payload) => {
                     self.outcome = Outcome::OK;
                     self.bytes_out = payload.bytes.len();

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use codecs::{Exception, Outcome, Reply};
+use codecs::{Exception, Outcome};
 use registries::route::RetryPolicy;
 
 use crate::balance::Verdict;
 use crate::error::{CallError, Kind, Limit};
 use crate::status;
+use crate::upstream::Answer;
 
 /// Attempts beyond the first for what surely did not run, where there is another endpoint to try.
 const FREE: u32 = 3;
@@ -53,7 +54,7 @@ impl<'a> Plan<'a> {
     /// `others`: the cluster has an endpoint that was not tried.
     pub(super) fn next(
         &mut self,
-        result: &Result<Reply, CallError>,
+        result: &Result<Answer, CallError>,
         others: bool,
         rng: &mut fastrand::Rng,
     ) -> Next {
@@ -90,7 +91,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Whether the provider surely did not run the call, and another one might.
-fn did_not_run(result: &Result<Reply, CallError>) -> bool {
+fn did_not_run(result: &Result<Answer, CallError>) -> bool {
     let Err(error) = result else { return false };
     match &error.kind {
         Kind::Connect | Kind::Closed | Kind::Overloaded(Limit::Endpoint) => !error.sent,
@@ -100,11 +101,11 @@ fn did_not_run(result: &Result<Reply, CallError>) -> bool {
 }
 
 /// Whether the policy's conditions hold (`spec/istio-xds.md` 4.3).
-fn allows(policy: &RetryPolicy, result: &Result<Reply, CallError>) -> bool {
+fn allows(policy: &RetryPolicy, result: &Result<Answer, CallError>) -> bool {
     let on = &policy.on;
     let has_code = |code: u32| code < 32 && on.codes & (1 << code) != 0;
     match result {
-        Ok(reply) => match &reply.outcome {
+        Ok(answer) => match &answer.reply.outcome {
             Outcome::Exception(Exception::Status(status)) => {
                 has_code(status.code)
                     || (on.gateway_error && matches!(status.code, 4 | 14))
@@ -126,9 +127,9 @@ fn allows(policy: &RetryPolicy, result: &Result<Reply, CallError>) -> bool {
 }
 
 /// What an attempt says about its endpoint. An exception is a success.
-pub(super) fn verdict(result: &Result<Reply, CallError>) -> Verdict {
+pub(super) fn verdict(result: &Result<Answer, CallError>) -> Verdict {
     match result {
-        Ok(reply) => match &reply.outcome {
+        Ok(answer) => match &answer.reply.outcome {
             Outcome::Exception(Exception::Status(status)) => Verdict::of_code(status.code),
             _ => Verdict::Success,
         },
@@ -147,7 +148,7 @@ mod tests {
     use crate::error::Refusal;
     use registries::route::RetryOn;
 
-    fn refused(status: u8) -> Result<Reply, CallError> {
+    fn refused(status: u8) -> Result<Answer, CallError> {
         let refusal = Refusal {
             status,
             text: String::new(),
@@ -172,7 +173,7 @@ mod tests {
             (refused(80), false),
         ] {
             let next = Plan::new(None).next(&result, true, rng);
-            assert_eq!(next == again, expected, "{result:?}");
+            assert_eq!(next == again, expected, "{:?}", result.err());
         }
         let mut plan = Plan::new(None);
         let attempts = (0..10)

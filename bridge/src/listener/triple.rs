@@ -1,263 +1,263 @@
-//! A connection from a Triple or gRPC consumer: HTTP/2 with prior knowledge, one call a stream.
+//! An HTTP/2 connection from a Triple or gRPC caller.
 //!
-//! Every answer to a gRPC caller has the shape that is safe for all of them (`spec/triple.md` 8.6): status 200, a gRPC
-//! content type, and a code of 0 to 16 in the trailers. What is not gRPC gets an HTTP error in text; what is not HTTP/2
-//! gets one in HTTP/1.1, and is closed.
+//! One task drives h2 and polls the calls of the connection; what both write goes out with one system call a turn. When
+//! the caller resets a stream its call is dropped, and when it leaves all of them are.
 
 mod health;
+mod opening;
 mod reply;
 mod request;
+#[cfg(test)]
+mod tests;
 
-use std::io;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use h2::RecvStream;
-use h2::server::SendResponse;
-use http::{Request, StatusCode};
-use tokio::io::AsyncWriteExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use h2::server::{self, SendResponse};
+use h2::{Ping, PingPong, RecvStream};
+use http::Request;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use self::request::{Asked, Refused};
+use self::opening::Opening;
 use crate::call::{self, Caller};
-use crate::corked::cork;
+use crate::coalesce::Coalesced;
 use crate::error::{CallError, Kind};
 use crate::worker::{Event, Settings, Worker};
 
-/// A stream's receive window (`spec/triple.md` 2.4: large windows keep Java's flow control out of trouble).
-const STREAM_WINDOW: u32 = 8 << 20;
-
-/// A connection's receive window, shared by its streams.
-const CONNECTION_WINDOW: u32 = 16 << 20;
-
-/// The beginning of every HTTP/2 connection.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0";
-
-/// What an HTTP/1 caller is told.
-const NOT_HTTP2: &str = "HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\n\
-    content-length: 53\r\nconnection: close\r\n\r\nthis port speaks Triple and gRPC over HTTP/2 (h2c) on";
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("closed")]
+    Eof,
+    #[error("nothing was read for too long")]
+    Silent,
+    #[error("bytes to be written did not move")]
+    Stalled,
+    #[error("HTTP/2 failed")]
+    H2(#[from] h2::Error),
+    #[error("socket failed")]
+    Io(#[from] std::io::Error),
+}
 
 /// Serves the connection until it ends.
 pub(super) async fn serve(worker: Rc<Worker>, mut stream: TcpStream, caller: Caller) {
     let settings = worker.shared.settings.load_full();
-    let opening = tokio::time::timeout(settings.timeouts.stalled, opening(&stream)).await;
-    match opening {
+    let peer = caller.address;
+    let opened = tokio::time::timeout(settings.timeouts.stalled, Opening::of(&stream)).await;
+    match opened {
         Ok(Ok(Opening::Http2)) => {}
         Ok(Ok(Opening::Http1)) => {
-            worker.count(Event::Text);
-            let _ = tokio::time::timeout(settings.timeouts.stalled, async {
-                stream.write_all(NOT_HTTP2.as_bytes()).await?;
-                stream.shutdown().await
-            })
-            .await;
+            worker.count(Event::NotGrpc);
+            opening::refuse_http1(&mut stream).await;
             return;
         }
         Ok(Ok(Opening::Other)) => {
-            worker.count(Event::Text);
-            tracing::debug!(peer = %caller.address, "closed a connection that is not HTTP/2");
+            worker.count(Event::NotGrpc);
+            tracing::debug!(%peer, "neither HTTP/2 nor HTTP/1 on the Triple port");
             return;
         }
         Ok(Err(_)) => return,
         Err(_) => return worker.count(Event::Stalled),
     }
-    let peer = caller.address;
-    if let Err(error) = Session::new(worker.clone(), caller, settings).run(stream).await {
-        // The peer's framing was broken, or it went away in the middle of it.
-        if !error.is_io() {
+    let io = Coalesced::new(stream);
+    let connection = match io
+        .drive(builder(&settings).handshake::<_, Bytes>(io.clone()))
+        .await
+    {
+        Ok(connection) => connection,
+        Err(error) => {
             worker.count(Event::BadFraming);
+            tracing::debug!(%peer, %error, "HTTP/2 handshake failed");
+            return;
         }
-        tracing::debug!(%peer, %error, "Triple connection ended");
+    };
+    let mut session = Session::new(worker.clone(), io, connection, caller, settings);
+    let end = poll_fn(|cx| session.poll(cx)).await;
+    match &end {
+        End::Silent | End::Stalled => worker.count(Event::Stalled),
+        End::H2(error) if error.is_library() => worker.count(Event::BadFraming),
+        _ => {}
     }
+    tracing::debug!(%peer, why = %end, "Triple connection ended");
 }
 
-enum Opening {
-    Http2,
-    Http1,
-    Other,
+fn builder(settings: &Settings) -> server::Builder {
+    let limits = &settings.limits;
+    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut builder = server::Builder::new();
+    builder
+        .initial_window_size(narrow(limits.message).clamp(1 << 16, 8 << 20))
+        .initial_connection_window_size(16 << 20)
+        .max_header_list_size(narrow(limits.headers_in))
+        .max_concurrent_streams(narrow(limits.in_flight));
+    builder
 }
 
-/// Looks at the first bytes without taking them.
-async fn opening(stream: &TcpStream) -> io::Result<Opening> {
-    let mut seen = [0; PREFACE.len()];
-    loop {
-        let n = stream.peek(&mut seen).await?;
-        let seen = seen.get(..n).unwrap_or_default();
-        if n == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if seen == PREFACE {
-            return Ok(Opening::Http2);
-        }
-        if !PREFACE.starts_with(seen) {
-            let method = seen.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-            let is_http1 = method >= 3 && seen.get(method) == Some(&b' ');
-            return Ok(if is_http1 { Opening::Http1 } else { Opening::Other });
-        }
-        // Part of the preface: the rest is under way. `peek` would return at once, so wait for more to be readable.
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-}
+type Running = Pin<Box<dyn Future<Output = ()>>>;
 
-#[derive(Clone)]
 struct Session {
     worker: Rc<Worker>,
     caller: Rc<Caller>,
     settings: Arc<Settings>,
+    io: Coalesced,
+    connection: server::Connection<Coalesced, Bytes>,
+    calls: FuturesUnordered<Running>,
+    ping: Option<PingPong>,
+    ping_sent: Instant,
+    draining: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    tick: Pin<Box<Sleep>>,
+    every: Duration,
 }
 
 impl Session {
-    fn new(worker: Rc<Worker>, caller: Caller, settings: Arc<Settings>) -> Self {
+    fn new(
+        worker: Rc<Worker>,
+        io: Coalesced,
+        mut connection: server::Connection<Coalesced, Bytes>,
+        caller: Caller,
+        settings: Arc<Settings>,
+    ) -> Self {
+        let shortest = settings.timeouts.stalled.min(settings.timeouts.heartbeat);
+        let every = (shortest / 4).clamp(Duration::from_millis(20), Duration::from_secs(10));
         Self {
-            worker,
+            ping: connection.ping_pong(),
+            ping_sent: Instant::now(),
+            draining: Some(Box::pin(worker.tasks.draining().clone().cancelled_owned())),
+            tick: Box::pin(tokio::time::sleep(every)),
+            every,
             caller: Rc::new(caller),
+            calls: FuturesUnordered::new(),
+            worker,
             settings,
+            io,
+            connection,
         }
     }
 
-    async fn run(self, stream: TcpStream) -> Result<(), h2::Error> {
-        let (io, mut flusher) = cork(stream);
-        let limits = &self.settings.limits;
-        let most = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let handshake = h2::server::Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(most(limits.headers_in))
-            .max_concurrent_streams(most(limits.in_flight))
-            .max_send_buffer_size(limits.write_buffer)
-            .handshake::<_, Bytes>(io);
-        let handshake = flusher.drive(handshake);
-        let Ok(connection) = tokio::time::timeout(self.settings.timeouts.stalled, handshake).await else {
-            self.worker.count(Event::Stalled);
-            return Ok(());
-        };
-        let mut connection = connection?;
-        let ping = connection.ping_pong();
-        let worker = self.worker.clone();
-        let alive = self.settings.timeouts.clone();
-        let serving = async {
-            let draining = worker.tasks.draining().cancelled();
-            let mut draining = std::pin::pin!(draining);
-            let mut is_draining = false;
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
             loop {
-                tokio::select! {
-                    accepted = connection.accept() => match accepted {
-                        Some(Ok((request, respond))) => self.accept(request, respond),
-                        Some(Err(error)) => return Err(error),
-                        None => return Ok(()),
-                    },
-                    () = &mut draining, if !is_draining => {
-                        is_draining = true;
-                        connection.graceful_shutdown();
-                    }
+                match self.connection.poll_accept(cx) {
+                    Poll::Ready(Some(Ok((request, respond)))) => self.start(request, respond),
+                    Poll::Ready(Some(Err(error))) => return self.ended(cx, End::H2(error)),
+                    Poll::Ready(None) => return self.ended(cx, End::Eof),
+                    Poll::Pending => break,
                 }
             }
-        };
-        let keeping = keep_alive(&worker, ping, &alive);
-        flusher
-            .drive(async {
-                tokio::select! {
-                    result = serving => result,
-                    () = keeping => Ok(()),
+            let mut ended = false;
+            while !self.calls.is_empty() && self.calls.poll_next_unpin(cx).is_ready() {
+                ended = true;
+            }
+            // What a call has written is still with h2.
+            if !ended {
+                break;
+            }
+        }
+        if let Err(end) = self.watch(cx) {
+            return Poll::Ready(end);
+        }
+        match self.io.poll_send(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(End::Io(error)),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// What h2 wrote last (GOAWAY) still goes out, if the socket takes it at once.
+    fn ended(&self, cx: &mut Context<'_>, end: End) -> Poll<End> {
+        let _ = self.io.poll_send(cx);
+        Poll::Ready(end)
+    }
+
+    fn start(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+        let (worker, caller) = (self.worker.clone(), self.caller.clone());
+        self.calls
+            .push(Box::pin(serve_call(worker, caller, request, respond)));
+    }
+
+    /// The drain and the clock.
+    fn watch(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if let Some(draining) = &mut self.draining
+            && draining.as_mut().poll(cx).is_ready()
+        {
+            self.draining = None;
+            // GOAWAY; the connection ends by itself when its streams have.
+            self.connection.graceful_shutdown();
+            let _ = self.connection.poll_closed(cx)?;
+        }
+        while self.tick.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let timeouts = &self.settings.timeouts;
+            if now.duration_since(self.io.stuck_since()) >= timeouts.stalled {
+                return Err(End::Stalled);
+            }
+            let silent = now.duration_since(self.io.last_read());
+            if silent >= timeouts.heartbeat * 3 {
+                return Err(End::Silent);
+            }
+            if let Some(ping) = &mut self.ping {
+                // Takes the answer to the last one, so that another may be sent.
+                let _ = ping.poll_pong(cx);
+                let due =
+                    silent >= timeouts.heartbeat && now.duration_since(self.ping_sent) >= timeouts.heartbeat;
+                if due && ping.send_ping(Ping::opaque()).is_ok() {
+                    self.ping_sent = now;
+                    self.worker.count(Event::HeartbeatOut);
                 }
-            })
-            .await
-    }
-
-    fn accept(&self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-        let session = self.clone();
-        self.worker.tasks.spawn_local(async move {
-            session.answer(request, respond).await;
-        });
-    }
-
-    /// One stream, from its head to its end.
-    async fn answer(self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
-        let (head, mut body) = request.into_parts();
-        let asked = match Asked::of(&head) {
-            Ok(asked) => asked,
-            Err(refused) => return self.refuse(refused, &mut respond),
-        };
-        let reader = request::message(&head.headers, &mut body, &self.settings, &self.worker);
-        let message = match tokio::time::timeout(self.settings.timeouts.stalled, reader).await {
-            Ok(Ok(message)) => message,
-            Ok(Err(Some(error))) => return reply::error(&error, &asked, &mut respond),
-            // The caller has left.
-            Ok(Err(None)) => return,
-            Err(_) => {
-                self.worker.count(Event::Stalled);
-                let error = CallError::downstream(Kind::Timeout).because("the request was not whole in time");
-                return reply::error(&error, &asked, &mut respond);
             }
-        };
-        if asked.service == health::SERVICE {
-            return health::answer(&self.worker, &asked, &message, respond).await;
+            self.tick.as_mut().reset(now + self.every);
         }
-        let received = Instant::now();
-        let call = asked.call(&self.worker, self.caller.island(), head, message, received);
-        let placing = AssertUnwindSafe(call::place(&self.worker, &self.caller, call)).catch_unwind();
-        let result = tokio::select! {
-            result = placing => result,
-            // Dropping the call cancels it.
-            _ = std::future::poll_fn(|cx| respond.poll_reset(cx)) => return,
-        };
-        match result {
-            Ok(Ok(reply)) => reply::reply(reply, &asked, &self.worker, &mut respond),
-            Ok(Err(error)) => reply::error(&error, &asked, &mut respond),
-            Err(_) => {
-                self.worker.count(Event::Panic);
-                let error = CallError::bridge(Kind::Internal);
-                reply::error(&error, &asked, &mut respond);
-            }
-        }
-    }
-
-    fn refuse(&self, refused: Refused, respond: &mut SendResponse<Bytes>) {
-        match refused {
-            Refused::NotGrpc(status, text) => {
-                self.worker.count(Event::NotGrpc);
-                reply::text(status, text, respond);
-            }
-            Refused::Call(asked, error) => reply::error(&error, &asked, respond),
-        }
+        Ok(())
     }
 }
 
-/// Ends when the peer has answered nothing for too long.
-async fn keep_alive(worker: &Worker, ping: Option<h2::PingPong>, timeouts: &crate::limits::Timeouts) {
-    let Some(mut ping) = ping else {
-        return std::future::pending().await;
+/// One stream from its head to its trailers.
+async fn serve_call(
+    worker: Rc<Worker>,
+    caller: Rc<Caller>,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
+    let received = Instant::now();
+    let (head, body) = request.into_parts();
+    if !request::is_grpc(&head) {
+        worker.count(Event::NotGrpc);
+        return reply::not_grpc(&mut respond);
+    }
+    if head.uri.path().starts_with(health::PREFIX) {
+        return health::serve(&worker, &head, body, respond).await;
+    }
+    let asked = request::Asked::of(&head);
+    let placed = async {
+        let call = request::read(&worker, &caller, head, body, &asked, received).await?;
+        let answer = call::place(&worker, &caller, call).await?;
+        Ok::<_, CallError>(answer)
     };
-    loop {
-        tokio::time::sleep(timeouts.heartbeat).await;
-        worker.count(Event::HeartbeatOut);
-        let answered = tokio::time::timeout(timeouts.stalled, ping.ping(h2::Ping::opaque())).await;
-        match answered {
-            Ok(Ok(_)) => {}
-            // The connection itself reports what happened.
-            Ok(Err(_)) => return std::future::pending().await,
-            Err(_) => return worker.count(Event::Stalled),
+    let mut placed = std::pin::pin!(AssertUnwindSafe(placed).catch_unwind());
+    let result = poll_fn(|cx| {
+        if respond.poll_reset(cx).is_ready() {
+            return Poll::Ready(None);
         }
-    }
-}
-
-/// What a caller that speaks no gRPC is told.
-fn not_grpc(status: StatusCode, text: &'static str) -> Refused {
-    Refused::NotGrpc(status, text)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_answer_to_http1_has_the_length_it_says() {
-        let (head, body) = super::NOT_HTTP2.split_once("\r\n\r\n").unwrap();
-        assert!(
-            head.contains(&format!("content-length: {}\r\n", body.len())),
-            "{}",
-            body.len()
-        );
+        placed.as_mut().poll(cx).map(Some)
+    })
+    .await;
+    match result {
+        // The caller has left: nothing is written, and the call is dropped.
+        None => {}
+        Some(Ok(Ok(answer))) => reply::write(&worker, respond, &asked, answer).await,
+        Some(Ok(Err(error))) => reply::error(&mut respond, &asked, &error),
+        Some(Err(_)) => {
+            worker.count(Event::Panic);
+            reply::error(&mut respond, &asked, &CallError::bridge(Kind::Internal));
+        }
     }
 }

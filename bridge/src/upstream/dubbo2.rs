@@ -3,6 +3,7 @@
 mod calls;
 mod driver;
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
@@ -14,14 +15,17 @@ use bytes::Bytes;
 use codecs::dubbo2::{
     DUBBO_VERSION, EncodeError, EncodeRequest, Frame, Response, ResponseBody, Status, descriptor,
 };
-use codecs::hessian2::Limits;
+use codecs::hessian2::{Limits, Scratch};
+use codecs::invocation::Text;
 use codecs::{Attachments, Encoding, Exception, Outcome, Payload, Reply};
 use registries::directory::Endpoint;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use self::calls::Calls;
 use super::Outgoing;
 use super::pool::Link;
+use crate::crossing;
 use crate::error::{CallError, Kind, Limit, Refusal};
 use crate::socket::Out;
 use crate::worker::{Shard, Worker};
@@ -141,7 +145,8 @@ impl Connection {
         match &call.arguments.encoding {
             Encoding::Hessian2 => {
                 let most = worker.shared.settings.load().limits.message;
-                let text = call.descriptor.unwrap_or_default();
+                let scratch = &mut worker.scratch.borrow_mut().hessian;
+                let attachments = self::attachments(endpoint, call, scratch)?;
                 let request = EncodeRequest {
                     id,
                     two_way,
@@ -155,12 +160,11 @@ impl Connection {
                         version => version,
                     },
                     method: call.method,
-                    descriptor: text,
+                    descriptor: call.descriptor,
                     arguments: &call.arguments.bytes,
-                    argument_count: descriptor::parameters(text).count(),
-                    attachments: call.attachments,
+                    argument_count: descriptor::parameters(call.descriptor).count(),
+                    attachments: &attachments,
                 };
-                let scratch = &mut worker.scratch.borrow_mut().hessian;
                 request
                     .encode(most, scratch, &Limits::DEFAULT, out.buffer())
                     .map_err(|error| match error {
@@ -187,6 +191,49 @@ impl Connection {
         self.wake();
         Ok(waiting)
     }
+}
+
+/// The attachments that the provider needs to find the service (`spec/dubbo2-hessian2.md` 6.3). A Dubbo2 caller has
+/// named it itself; what it wrote stays as it is.
+fn attachments<'a>(
+    endpoint: &Endpoint,
+    call: &'a Outgoing<'_>,
+    scratch: &mut Scratch,
+) -> Result<Cow<'a, Attachments>, CallError> {
+    let from_headers = call.attachments.headers().is_some();
+    let mut attachments = crossing::to_dubbo2(call.attachments, scratch)
+        .map_err(|error| CallError::bridge(Kind::Internal).because(error))?;
+    let (path, token) = (&endpoint.peer.path, &endpoint.peer.token);
+    if !from_headers && path.is_empty() && token.is_none() {
+        return Ok(attachments);
+    }
+    let set = attachments.to_mut();
+    if from_headers {
+        set.set(Text::from_static("interface"), call.service.interface());
+        set.set(Text::from_static("path"), call.service.interface());
+        for (name, value) in [
+            ("version", call.service.version()),
+            ("group", call.service.group()),
+        ] {
+            if !value.is_empty() {
+                set.set(Text::from_static(name), value);
+            }
+        }
+        if let Some(deadline) = call.deadline {
+            let left = deadline
+                .saturating_duration_since(Instant::now())
+                .as_millis()
+                .max(1);
+            set.set(Text::from_static("timeout"), left.to_string());
+        }
+    }
+    if !path.is_empty() {
+        set.set(Text::from_static("path"), &**path);
+    }
+    if let Some(token) = token {
+        set.set(Text::from_static("token"), &*token.0);
+    }
+    Ok(attachments)
 }
 
 fn nothing() -> Reply {

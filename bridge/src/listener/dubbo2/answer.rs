@@ -1,12 +1,15 @@
 //! Answers: a reply or an error as a response frame.
 
+use std::borrow::Cow;
+
 use codecs::attachments::Attachments;
 use codecs::dubbo2::{Answer, DUBBO_VERSION, EncodeError, EncodeResponse, Header, Status, encode_error};
-use codecs::hessian2::{Limits, throwable};
+use codecs::hessian2::{Limits, Scratch, throwable};
 use codecs::invocation::Text;
 use codecs::{Encoding, Exception, Outcome, Reply};
 
 use super::calls::Done;
+use crate::crossing;
 use crate::error::{CallError, Limit};
 use crate::status::{self, Dubbo2Answer};
 use crate::worker::Worker;
@@ -28,7 +31,7 @@ const PRIVATE: [&str; 9] = [
 /// Appends the answer of a call.
 pub(super) fn write(done: &Done, worker: &Worker, most: usize, out: &mut Vec<u8>) {
     match &done.result {
-        Ok(reply) => self::reply(done, reply, worker, most, out),
+        Ok(answer) => self::reply(done, &answer.reply, worker, most, out),
         Err(error) => self::error(done.id, error, worker, out),
     }
 }
@@ -66,13 +69,15 @@ fn reply(done: &Done, reply: &Reply, worker: &Worker, most: usize, out: &mut Vec
             return plain(done.id, &status::status_to_dubbo2(status, false), worker, out);
         }
     };
-    let attachments = done.with_attachments.then(|| cleaned(&reply.attachments));
+    let scratch = &mut worker.scratch.borrow_mut().hessian;
+    let attachments = done
+        .with_attachments
+        .then(|| cleaned(&reply.attachments, scratch));
     let response = EncodeResponse {
         id: done.id,
         answer,
         attachments: attachments.as_ref(),
     };
-    let scratch = &mut worker.scratch.borrow_mut().hessian;
     if let Err(error) = response.encode(most, scratch, &Limits::DEFAULT, out) {
         if matches!(error, EncodeError::TooLarge { .. }) {
             worker.shard.count_limit(Limit::Message);
@@ -87,10 +92,14 @@ fn reply(done: &Done, reply: &Reply, worker: &Worker, most: usize, out: &mut Vec
 }
 
 /// What the consumer may see of a reply's attachments: never the provider's own `dubbo`.
-fn cleaned(attachments: &Attachments) -> Attachments {
-    let mut cleaned = attachments.clone();
+fn cleaned(attachments: &Attachments, scratch: &mut Scratch) -> Attachments {
+    // A map that was just written can be read; if not, the consumer gets none.
+    let mut cleaned = crossing::to_dubbo2(attachments, scratch)
+        .map(Cow::into_owned)
+        .unwrap_or_default();
+    let received = cleaned.clone();
     let mut says_dubbo = false;
-    for (name, value) in attachments.iter() {
+    for (name, value) in received.iter() {
         if PRIVATE.contains(&&*name) {
             cleaned.remove(&name);
         } else if name == "dubbo" {

@@ -1,6 +1,7 @@
 //! The calls in flight on one downstream connection.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -12,14 +13,15 @@ use bytes::Bytes;
 use codecs::attachments::AttachmentValue;
 use codecs::dubbo2::{Header, Request, may_carry_attachments};
 use codecs::invocation::Text;
-use codecs::{Encoding, Invocation, Payload, Reply};
+use codecs::{Encoding, Invocation, Payload};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use registries::directory::Protocol;
 use tokio::time::Instant;
 
-use crate::call::{self, Call, Caller};
+use crate::call::{self, Call, Caller, Target};
 use crate::error::{CallError, Kind};
+use crate::upstream::Answer;
 use crate::worker::{Event, Worker};
 
 /// A call that has ended.
@@ -31,7 +33,7 @@ pub(super) struct Done {
     /// The consumer reads attachments of answers.
     pub(super) with_attachments: bool,
     /// What came of it.
-    pub(super) result: Result<Reply, CallError>,
+    pub(super) result: Result<Answer, CallError>,
 }
 
 /// The calls in flight. Dropping it cancels them.
@@ -101,6 +103,8 @@ impl Calls {
             },
             known,
             received,
+            target: Target::dubbo2(Encoding::Opaque(serialization)),
+            more: Cell::new(None),
         };
         self.run(worker, caller, header.id, header.two_way, false, call);
         true
@@ -217,5 +221,7 @@ fn invocation(worker: &Rc<Worker>, caller: &Caller, request: Request, received: 
         },
         known,
         received,
+        target: Target::dubbo2(Encoding::Hessian2),
+        more: Cell::new(None),
     }
 }

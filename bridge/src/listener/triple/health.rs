@@ -1,118 +1,184 @@
-//! `grpc.health.v1.Health`: answered by the gateway itself, for the services it can route.
+//! `grpc.health.v1.Health`, answered by the gateway itself (`spec/triple.md` 11).
 //!
-//! dubbo-go 3.3.2 keeps a `Watch` open for each provider and stops using it when it says NOT_SERVING; it must never be
-//! left without an answer (`spec/triple.md` 2.5, 11).
+//! A service is serving when the Directory knows it and the gateway is not draining; the empty name asks for the gateway.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use codecs::Attachments;
 use codecs::ServiceKey;
-use codecs::triple::message;
-use codecs::triple::status::{Code, Status};
-use h2::SendStream;
+use codecs::triple::headers::CONTENT_TYPE;
+use codecs::triple::message::{Splitter, join};
+use codecs::triple::status::{Code, GRPC_STATUS, Status};
+use h2::RecvStream;
 use h2::server::SendResponse;
 use http::Response;
-use http::header::{HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use registries::directory::Island;
 
 use super::reply;
-use super::request::Asked;
-use crate::error::{CallError, Kind};
 use crate::worker::Worker;
 
-/// The service's name.
-pub(super) const SERVICE: &str = "grpc.health.v1.Health";
+/// The path of its methods.
+pub(super) const PREFIX: &str = "/grpc.health.v1.Health/";
+
+/// How often a watched service is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The most that a health request may hold.
+const MOST: usize = 1024;
 
 /// `HealthCheckResponse.ServingStatus`.
-const SERVING: u8 = 1;
-const NOT_SERVING: u8 = 2;
-const SERVICE_UNKNOWN: u8 = 3;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Serving {
+    Serving = 1,
+    NotServing = 2,
+    Unknown = 3,
+}
 
-/// Answers `Check` at once, and `Watch` until the drain, or until the caller leaves.
-pub(super) async fn answer(worker: &Worker, asked: &Asked, message: &[u8], mut respond: SendResponse<Bytes>) {
-    let Some(service) = service(message) else {
-        let error = CallError::downstream(Kind::BadRequest).because("not a HealthCheckRequest");
-        return reply::error(&error, asked, &mut respond);
+pub(super) async fn serve(
+    worker: &Rc<Worker>,
+    head: &Parts,
+    body: RecvStream,
+    mut respond: SendResponse<Bytes>,
+) {
+    let refuse = |respond: &mut SendResponse<Bytes>, code, text: &str| {
+        reply::plain(
+            respond,
+            CONTENT_TYPE,
+            &Status::new(code, text),
+            &Attachments::new(),
+        );
     };
-    let known = service.is_empty() || is_known(worker, service);
-    match (&*asked.method, known) {
-        ("Check", false) => {
-            let Ok(mut stream) = respond.send_response(head(asked), false) else {
-                return;
-            };
-            end(&mut stream, &Status::new(Code::NotFound, "unknown service"));
-        }
-        ("Check", true) => {
-            let state = if worker.tasks.is_draining() {
-                NOT_SERVING
-            } else {
-                SERVING
-            };
-            let Ok(mut stream) = respond.send_response(head(asked), false) else {
-                return;
-            };
-            if stream.send_data(state_message(state), false).is_ok() {
-                end(&mut stream, &reply::ok());
-            }
-        }
-        ("Watch", known) => {
-            let Ok(mut stream) = respond.send_response(head(asked), false) else {
-                return;
-            };
-            let state = if known { SERVING } else { SERVICE_UNKNOWN };
-            if stream.send_data(state_message(state), false).is_err() {
-                return;
-            }
-            tokio::select! {
-                () = worker.tasks.draining().cancelled() => {
-                    if stream.send_data(state_message(NOT_SERVING), false).is_ok() {
-                        end(&mut stream, &Status::new(Code::Unavailable, "the gateway is stopping"));
-                    }
+    let Some(service) = asked_for(body).await else {
+        return refuse(&mut respond, Code::InvalidArgument, "not a HealthCheckRequest");
+    };
+    match head.uri.path().strip_prefix(PREFIX) {
+        Some("Check") => match look(worker, &service) {
+            Serving::Unknown => refuse(&mut respond, Code::NotFound, "unknown service"),
+            status => {
+                if let Ok(mut stream) = respond.send_response(response(), false)
+                    && stream.send_data(message(status), false).is_ok()
+                {
+                    let mut trailers = HeaderMap::with_capacity(1);
+                    trailers.insert(
+                        HeaderName::from_static(GRPC_STATUS),
+                        HeaderValue::from_static("0"),
+                    );
+                    let _ = stream.send_trailers(trailers);
                 }
-                _ = std::future::poll_fn(|cx| respond.poll_reset(cx)) => {}
+            }
+        },
+        Some("Watch") => watch(worker, &service, respond).await,
+        _ => refuse(&mut respond, Code::Unimplemented, "no such method"),
+    }
+}
+
+/// Tells the status at once, and again whenever it changes, until the watcher leaves.
+async fn watch(worker: &Rc<Worker>, service: &str, mut respond: SendResponse<Bytes>) {
+    let Ok(mut stream) = respond.send_response(response(), false) else {
+        return;
+    };
+    let mut told = None;
+    let draining = worker.tasks.draining().clone();
+    loop {
+        let status = look(worker, service);
+        if told != Some(status) {
+            told = Some(status);
+            if stream.send_data(message(status), false).is_err() {
+                return;
             }
         }
-        _ => {
-            let error = CallError::downstream(Kind::UnknownService).because("Health has Check and Watch");
-            reply::error(&error, asked, &mut respond);
+        if draining.is_cancelled() {
+            // The stream would keep the connection from ending.
+            let mut trailers = HeaderMap::new();
+            Status::new(Code::Unavailable, "the gateway is stopping").write(&mut trailers);
+            let _ = stream.send_trailers(trailers);
+            return;
+        }
+        let wait = async {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = draining.cancelled() => {}
+            }
+        };
+        let mut wait = std::pin::pin!(wait);
+        let left = poll_fn(|cx| {
+            if stream.poll_reset(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            wait.as_mut().poll(cx).map(|()| false)
+        })
+        .await;
+        if left {
+            return;
         }
     }
 }
 
-fn head(asked: &Asked) -> Response<()> {
+fn response() -> Response<()> {
     let mut response = Response::new(());
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static(asked.content_type.answer()),
-    );
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     response
 }
 
-fn end(stream: &mut SendStream<Bytes>, status: &Status) {
-    let mut trailers = HeaderMap::new();
-    status.write(&mut trailers);
-    let _ = stream.send_trailers(trailers);
-}
-
-/// `HealthCheckResponse{status}` with its prefix.
-fn state_message(state: u8) -> Bytes {
-    let mut framed = BytesMut::new();
-    // Two bytes always fit.
-    let _ = message::join(&[0x08, state], &mut framed);
+/// `HealthCheckResponse { status }` with the message prefix.
+fn message(status: Serving) -> Bytes {
+    let mut framed = BytesMut::with_capacity(8);
+    // A message of two bytes always fits.
+    let _ = join(&[0x08, status as u8], &mut framed);
     framed.freeze()
 }
 
-/// The name in a `HealthCheckRequest`; empty for the whole server.
-fn service(message: &[u8]) -> Option<&str> {
-    match message {
-        [] => Some(""),
-        [0x0a, length, rest @ ..] if usize::from(*length) == rest.len() => std::str::from_utf8(rest).ok(),
+/// The `service` of a `HealthCheckRequest`; `None` when the message is none.
+async fn asked_for(mut body: RecvStream) -> Option<String> {
+    let mut splitter = Splitter::new(MOST);
+    let message = loop {
+        if let Some(message) = splitter.next_message().ok()? {
+            break message;
+        }
+        let chunk = body.data().await?.ok()?;
+        body.flow_control().release_capacity(chunk.len()).ok()?;
+        splitter.push(chunk);
+    };
+    match &message.bytes[..] {
+        [] => Some(String::new()),
+        [0x0a, len, name @ ..] if usize::from(*len) == name.len() && *len < 0x80 => {
+            String::from_utf8(name.to_vec()).ok()
+        }
+        // A name of 128 to 1023 bytes has a length of two.
+        [0x0a, low, high, name @ ..] if *low >= 0x80 => {
+            let len = usize::from(low & 0x7f) | usize::from(*high) << 7;
+            (len == name.len()).then(|| String::from_utf8(name.to_vec()).ok())?
+        }
         _ => None,
     }
 }
 
-/// Names are interfaces, protobuf services, or whole service keys.
-fn is_known(worker: &Worker, name: &str) -> bool {
-    let directory = worker.shared.directory.load();
-    let by_key = name
-        .parse::<ServiceKey>()
-        .is_ok_and(|key| directory.service(&key).is_some());
-    by_key || directory.names.get(name).is_some()
+fn look(worker: &Worker, service: &str) -> Serving {
+    if worker.tasks.is_draining() {
+        return Serving::NotServing;
+    }
+    if service.is_empty() {
+        return Serving::Serving;
+    }
+    // dubbo-go asks for `group/interface:version`, gRPC clients for a name.
+    let Ok(key) = service.parse::<ServiceKey>() else {
+        return Serving::Unknown;
+    };
+    let known = worker
+        .cache
+        .service(worker, Island::Mesh, key.interface(), key.group(), key.version());
+    match &known.service {
+        None => Serving::Unknown,
+        Some(service) if service.has_native(Island::Legacy) || service.has_native(Island::Mesh) => {
+            Serving::Serving
+        }
+        Some(_) => Serving::NotServing,
+    }
 }

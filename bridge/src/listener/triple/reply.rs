@@ -1,159 +1,189 @@
-//! A reply or an error as HEADERS, DATA and trailers (`spec/triple.md` 5.2, 8).
+//! The answer, always in a shape that no client hangs on (`spec/triple.md` 8.6): `:status 200`, a gRPC content type,
+//! and trailers with a code of 0 to 16.
 
-use std::borrow::Cow;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use codecs::hessian2::Limits;
-use codecs::plan::exception;
-use codecs::triple::headers::{self, Caller as Peer, NonAscii};
-use codecs::triple::message;
-use codecs::triple::status::{Code, Status};
+use codecs::triple::headers::EXCEPTION_CODE;
+use codecs::triple::message::{self, ACCEPT_ENCODING};
+use codecs::triple::status::{GRPC_STATUS, Status};
 use codecs::triple::wrapper;
-use codecs::{Attachments, Encoding, Exception, Outcome, Reply};
+use codecs::{Attachments, Exception, Outcome};
+use h2::SendStream;
 use h2::server::SendResponse;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::request::Asked;
-use crate::error::{CallError, Kind};
+use crate::crossing;
+use crate::error::CallError;
 use crate::status;
+use crate::upstream::{Answer, Rest};
 use crate::worker::Worker;
 
-const EXCEPTION_CODE: HeaderName = HeaderName::from_static(headers::EXCEPTION_CODE);
+/// The code that goes with a Throwable: what 3.3.6 writes for business exceptions.
+const BUSINESS: &str = "3";
 
-/// Java's code for an exception of the application (`RpcException.BIZ_EXCEPTION`).
-const BIZ_EXCEPTION: HeaderValue = HeaderValue::from_static("3");
-
-/// Writes a reply. Whoever has left meanwhile gets nothing: errors of the stream are of no interest here.
-pub(super) fn reply(reply: Reply, asked: &Asked, worker: &Worker, respond: &mut SendResponse<Bytes>) {
-    let Reply { outcome, attachments } = reply;
-    match outcome {
-        Outcome::Result(payload) => match payload.encoding {
-            Encoding::Wrapper | Encoding::Protobuf => {
-                let bytes = for_go(&payload.bytes, payload.encoding, asked.peer);
-                send(
-                    asked,
-                    HeaderMap::new(),
-                    Some(&bytes),
-                    &ok(),
-                    &attachments,
-                    respond,
-                );
-            }
-            _ => error(&CallError::bridge(Kind::Internal), asked, respond),
-        },
-        Outcome::Exception(Exception::Status(status)) => {
-            send(
-                asked,
-                HeaderMap::new(),
-                None,
-                &status.folded(),
-                &attachments,
-                respond,
-            );
-        }
-        Outcome::Exception(Exception::Throwable(thrown)) if asked.takes_exceptions => {
-            let mut bytes = BytesMut::with_capacity(thrown.len().saturating_add(64));
-            wrapper::encode_response(wrapper::HESSIAN4, &thrown, "java.lang.Throwable", &mut bytes);
-            let mut head = HeaderMap::new();
-            head.insert(EXCEPTION_CODE, BIZ_EXCEPTION);
-            send(asked, head, Some(&bytes), &ok(), &attachments, respond);
-        }
-        Outcome::Exception(Exception::Throwable(thrown)) => {
-            let scratch = &mut worker.scratch.borrow_mut();
-            let status = exception::to_status(&thrown, None, scratch, &Limits::DEFAULT);
-            send(asked, HeaderMap::new(), None, &status, &attachments, respond);
-        }
+/// Answers a request that is not gRPC.
+pub(super) fn not_grpc(respond: &mut SendResponse<Bytes>) {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+        .headers_mut()
+        .insert("accept-post", HeaderValue::from_static("application/grpc"));
+    // A caller that has left needs no answer, here and below.
+    if let Ok(mut stream) = respond.send_response(response, false) {
+        let _ = stream.send_data(Bytes::from_static(b"this port speaks gRPC and Triple\n"), true);
     }
 }
 
-/// Writes an error of the gateway.
-pub(super) fn error(error: &CallError, asked: &Asked, respond: &mut SendResponse<Bytes>) {
-    send(
-        asked,
-        HeaderMap::new(),
-        None,
+/// Answers a call that has no reply.
+pub(super) fn error(respond: &mut SendResponse<Bytes>, asked: &Asked, error: &CallError) {
+    plain(
+        respond,
+        asked.content_type,
         &status::to_triple(error),
         &Attachments::new(),
-        respond,
     );
 }
 
-/// Writes an HTTP error with a text, for callers that speak no gRPC.
-pub(super) fn text(status: StatusCode, text: &'static str, respond: &mut SendResponse<Bytes>) {
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    let value = HeaderValue::from_static("text/plain");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, value);
-    if let Ok(mut stream) = respond.send_response(response, false) {
-        let _ = stream.send_data(Bytes::from_static(text.as_bytes()), true);
-    }
-}
-
-/// The status of a call that went well.
-pub(super) fn ok() -> Status {
-    Status::new(Code::Ok, "")
-}
-
-/// dubbo-go 3.3.2 takes a null result only as an absent field (`spec/triple.md` 6.4).
-fn for_go(bytes: &Bytes, encoding: Encoding, peer: Peer) -> Cow<'_, Bytes> {
-    if encoding == Encoding::Wrapper
-        && peer == Peer::Go
-        && let Ok(response) = wrapper::Response::decode(bytes)
-        && response.value() == wrapper::NULL
-    {
-        let mut absent = BytesMut::new();
-        wrapper::encode_absent_response(&response.serialize_type, &mut absent);
-        return Cow::Owned(absent.freeze());
-    }
-    Cow::Borrowed(bytes)
-}
-
-fn send(
-    asked: &Asked,
-    extra: HeaderMap,
-    message: Option<&[u8]>,
+/// Answers with a status alone.
+pub(super) fn plain(
+    respond: &mut SendResponse<Bytes>,
+    content_type: &'static str,
     status: &Status,
     attachments: &Attachments,
-    respond: &mut SendResponse<Bytes>,
 ) {
+    let mut response = head(content_type);
+    let headers = response.headers_mut();
+    headers.extend(trailers(status, attachments));
+    let _ = respond.send_response(response, true);
+}
+
+fn head(content_type: &'static str) -> Response<()> {
     let mut response = Response::new(());
-    let head = response.headers_mut();
-    *head = extra;
-    head.insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static(asked.content_type.answer()),
-    );
-    let mut trailers = HeaderMap::with_capacity(4);
-    status.write(&mut trailers);
-    let mut writer = headers::Writer::new(&mut trailers, NonAscii::Percent);
-    for (name, value) in attachments.iter() {
-        if let Some(text) = value.to_text() {
-            writer.put(&name, &headers::AttachmentValue::Text(text));
-        }
-    }
-    if writer.finish().is_err() {
-        // Too many for any peer's limit: the answer counts more than they do.
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert("grpc-accept-encoding", HeaderValue::from_static(ACCEPT_ENCODING));
+    response
+}
+
+fn trailers(status: &Status, attachments: &Attachments) -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(8);
+    // More than a peer takes: the answer is worth more than its attachments.
+    if crossing::to_headers(attachments, &mut trailers).is_err() {
         trailers.clear();
-        status.write(&mut trailers);
     }
-    let framed = match message {
-        Some(message) => {
-            let mut framed = BytesMut::with_capacity(message::PREFIX.saturating_add(message.len()));
-            if message::join(message, &mut framed).is_err() {
-                return error(&CallError::bridge(Kind::BadReply), asked, respond);
-            }
-            Some(framed.freeze())
+    status.write(&mut trailers);
+    trailers
+}
+
+fn success(attachments: &Attachments) -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(4);
+    if crossing::to_headers(attachments, &mut trailers).is_err() {
+        trailers.clear();
+    }
+    trailers.insert(
+        HeaderName::from_static(GRPC_STATUS),
+        HeaderValue::from_static("0"),
+    );
+    trailers
+}
+
+/// Answers a call with its reply.
+pub(super) async fn write(worker: &Worker, mut respond: SendResponse<Bytes>, asked: &Asked, answer: Answer) {
+    let attachments = &answer.reply.attachments;
+    let (message, code) = match answer.reply.outcome {
+        Outcome::Result(payload) => (payload.bytes, None),
+        Outcome::Exception(Exception::Status(status)) => {
+            return plain(&mut respond, asked.content_type, &status.folded(), attachments);
         }
-        None => None,
+        Outcome::Exception(Exception::Throwable(throwable)) => {
+            let mut wrapped = BytesMut::with_capacity(throwable.len() + 64);
+            wrapper::encode_response(wrapper::HESSIAN4, &throwable, "java.lang.Throwable", &mut wrapped);
+            (wrapped.freeze(), Some(BUSINESS))
+        }
     };
+    let mut response = head(asked.content_type);
+    if let Some(code) = code {
+        response
+            .headers_mut()
+            .insert(EXCEPTION_CODE, HeaderValue::from_static(code));
+    }
     let Ok(mut stream) = respond.send_response(response, false) else {
         return;
     };
-    if let Some(framed) = framed
-        && stream.send_data(framed, false).is_err()
-    {
+    let Some(framed) = framed(&message) else { return };
+    if stream.send_data(framed, false).is_err() {
         return;
     }
-    let _ = stream.send_trailers(trailers);
+    match answer.rest {
+        None => {
+            let _ = stream.send_trailers(success(attachments));
+        }
+        Some(rest) => relay(worker, stream, *rest).await,
+    }
+}
+
+fn framed(message: &[u8]) -> Option<Bytes> {
+    let mut framed = BytesMut::with_capacity(message.len() + message::PREFIX);
+    message::join(message, &mut framed).ok()?;
+    Some(framed.freeze())
+}
+
+/// Passes on the rest of a stream, message by message, as far as the caller's window allows.
+async fn relay(_worker: &Worker, mut stream: SendStream<Bytes>, mut rest: Rest) {
+    loop {
+        let next = poll_fn(|cx| {
+            if stream.poll_reset(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            rest.poll_message(cx).map(Some)
+        })
+        .await;
+        let ended = match next {
+            // The caller has left: dropping the rest resets the stream upstream.
+            None => return,
+            Some(Ok(Some(message))) => {
+                let Some(framed) = framed(&message) else { return };
+                if !send(&mut stream, framed).await {
+                    return;
+                }
+                continue;
+            }
+            Some(Ok(None)) => rest.end().await,
+            Some(Err(error)) => Err(error),
+        };
+        let trailers = match ended {
+            Ok((status, attachments)) if status.code == 0 => success(&attachments),
+            Ok((status, attachments)) => trailers(&status.folded(), &attachments),
+            Err(error) => trailers(&status::to_triple(&error), &Attachments::new()),
+        };
+        let _ = stream.send_trailers(trailers);
+        return;
+    }
+}
+
+/// Sends bytes as the window opens; `false` when the caller has left.
+async fn send(stream: &mut SendStream<Bytes>, mut bytes: Bytes) -> bool {
+    while !bytes.is_empty() {
+        stream.reserve_capacity(bytes.len());
+        let room = poll_fn(|cx| {
+            if stream.poll_reset(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            stream.poll_capacity(cx)
+        })
+        .await;
+        let Some(Ok(room)) = room else { return false };
+        let part = bytes.split_to(room.min(bytes.len()));
+        if stream.send_data(part, false).is_err() {
+            return false;
+        }
+    }
+    true
 }

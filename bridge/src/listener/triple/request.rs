@@ -1,284 +1,241 @@
-//! A stream's head and message as a call (`spec/triple.md` 3 to 5).
+//! A request: its head, its first message, and the invocation made of them (`spec/triple.md` 15).
 
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use codecs::invocation::Text;
-use codecs::triple::headers::{self, Caller as Peer, ContentType};
-use codecs::triple::message::{Compression, MessageError, Splitter};
+use codecs::triple::headers::{
+    self, Caller as Generation, ContentType, SERVICE_GROUP, SERVICE_TIMEOUT, SERVICE_VERSION, parse_timeout,
+};
+use codecs::triple::message::{Compression, Message, MessageError, Splitter};
 use codecs::triple::wrapper;
-use codecs::{Attachments, Encoding, Invocation, Payload};
+use codecs::{Attachments, Encoding, Invocation, Payload, plan};
 use h2::RecvStream;
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
-use registries::directory::Island;
 use tokio::time::Instant;
 
-use super::not_grpc;
-use crate::call::Call;
+use crate::call::{Call, Caller, Target};
 use crate::error::{CallError, Kind, Limit};
-use crate::worker::{Event, Settings, Worker};
+use crate::status::code;
+use crate::upstream::More;
+use crate::worker::Worker;
 
-/// Who asks for what, as the head says.
+/// What the head of a request asks of its answer.
 pub(super) struct Asked {
-    /// The service's name in the path, without a context path.
-    pub(super) service: String,
-    /// The method's name in the path.
-    pub(super) method: Text,
-    /// What the caller takes as content type.
-    pub(super) content_type: ContentType,
-    /// Who calls.
-    pub(super) peer: Peer,
-    /// The caller takes a thrown exception in the wrapper (`tri-exception-code`).
-    pub(super) takes_exceptions: bool,
+    /// The content type of the answer.
+    pub(super) content_type: &'static str,
+    /// Who reads the answer.
+    pub(super) generation: Generation,
+    /// The caller reads a Throwable with `tri-exception-code`.
+    pub(super) reads_throwables: bool,
 }
 
-/// Why a stream is no call.
-pub(super) enum Refused {
-    /// It is not gRPC: an HTTP status and a text.
-    NotGrpc(StatusCode, &'static str),
-    /// It is gRPC, and cannot be served.
-    Call(Box<Asked>, CallError),
+/// Whether a request is gRPC at all, as far as its head says.
+pub(super) fn is_grpc(head: &Parts) -> bool {
+    let content_type = head.headers.get(http::header::CONTENT_TYPE);
+    head.method == http::Method::POST
+        && content_type.is_some_and(|value| ContentType::is_grpc(value.as_bytes()))
+}
+
+fn content_type(headers: &HeaderMap) -> Option<ContentType> {
+    ContentType::parse(headers.get(http::header::CONTENT_TYPE)?.as_bytes())
 }
 
 impl Asked {
-    pub(super) fn of(head: &Parts) -> Result<Self, Refused> {
-        let content = head.headers.get(http::header::CONTENT_TYPE);
-        let content = content.map(http::HeaderValue::as_bytes).unwrap_or_default();
-        if !ContentType::is_grpc(content) {
-            return Err(not_grpc(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "this port takes application/grpc only\n",
-            ));
-        }
-        if head.method != Method::POST {
-            return Err(not_grpc(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "gRPC calls are POST requests\n",
-            ));
-        }
-        let peer = Peer::of(&head.headers);
-        let mut asked = Self {
-            service: String::new(),
-            method: Text::from_static(""),
-            content_type: ContentType::parse(content).unwrap_or(ContentType::Proto),
-            peer,
-            takes_exceptions: takes_exceptions(peer, &head.headers),
-        };
-        let Some((service, method)) = headers::split_path(head.uri.path()) else {
-            let error =
-                CallError::downstream(Kind::UnknownService).because("the path is not /service/method");
-            return Err(Refused::Call(Box::new(asked), error));
-        };
-        asked.service = headers::without_context_path(service).to_owned();
-        asked.method = Text::from(method);
-        if ContentType::parse(content).is_none() {
-            let text = format!("content type {}", String::from_utf8_lossy(content));
-            let error = CallError::downstream(Kind::Unsupported).because(text);
-            return Err(Refused::Call(Box::new(asked), error));
-        }
-        Ok(asked)
-    }
-
-    /// The call as the rest of the gateway sees it. The caller's headers stay whole: routes match on them.
-    pub(super) fn call(
-        &self,
-        worker: &Worker,
-        island: Island,
-        head: Parts,
-        message: Bytes,
-        received: Instant,
-    ) -> Call {
-        let text = |name: &str| {
-            let value = head.headers.get(name);
-            value.and_then(|value| value.to_str().ok()).unwrap_or_default()
-        };
-        let (group, version) = (text(headers::SERVICE_GROUP), text(headers::SERVICE_VERSION));
-        let known = worker
-            .cache
-            .service(worker, island, &self.service, group, version);
-        let encoding = encoding(self.content_type, &message);
-        let invocation = Invocation {
-            service: known.key.clone(),
-            method: self.method.clone(),
-            descriptor: None,
-            arguments: Payload::new(encoding, message),
-            timeout: timeout(&head.headers),
-            attachments: Attachments::from_headers(head.headers),
-            one_way: false,
-        };
-        Call {
-            known,
-            invocation,
-            received,
+    pub(super) fn of(head: &Parts) -> Self {
+        let generation = Generation::of(&head.headers);
+        let content_type = content_type(&head.headers).unwrap_or(ContentType::Proto);
+        Self {
+            content_type: match generation {
+                Generation::Go | Generation::GoOld => content_type.answer(),
+                Generation::Java | Generation::Grpc => headers::CONTENT_TYPE,
+            },
+            generation,
+            reads_throwables: generation == Generation::Java && counts_microseconds(&head.headers),
         }
     }
 }
 
-/// Java 3.2 and later takes a thrown object; earlier ones and everybody else make garbage of it (`spec/triple.md` 8.4).
-/// No header names the release. Only 3.3 states its timeout in microseconds (seen with 3.3.6).
-fn takes_exceptions(peer: Peer, headers: &HeaderMap) -> bool {
-    let unit = headers
+/// Java before 3.3 writes `grpc-timeout` in milliseconds, 3.3.6 in microseconds: the only mark of a release that is known
+/// to read `tri-exception-code` (seen in captures of 3.3.6; no version travels on this wire).
+fn counts_microseconds(headers: &HeaderMap) -> bool {
+    headers
         .get("grpc-timeout")
-        .and_then(|value| value.as_bytes().last());
-    peer == Peer::Java && unit == Some(&b'u')
+        .is_some_and(|value| value.as_bytes().ends_with(b"u"))
+}
+
+/// Reads the first message and makes the call.
+pub(super) async fn read(
+    worker: &Rc<Worker>,
+    caller: &Caller,
+    head: Parts,
+    body: RecvStream,
+    asked: &Asked,
+    received: Instant,
+) -> Result<Call, CallError> {
+    let bad = |why: &'static str| CallError::downstream(Kind::BadRequest).because(why);
+    if content_type(&head.headers).is_none() {
+        let why = "only protobuf and Hessian 2 messages are read";
+        return Err(CallError::downstream(Kind::Unsupported).because(why));
+    }
+    let (service, method) =
+        headers::split_path(head.uri.path()).ok_or_else(|| bad("the path is not /service/method"))?;
+    let timeout = timeout(&head.headers);
+    let compression = match head.headers.get("grpc-encoding") {
+        Some(name) => {
+            Compression::parse(&String::from_utf8_lossy(name.as_bytes())).map_err(|e| refused(worker, e))?
+        }
+        None => Compression::Identity,
+    };
+    let settings = worker.shared.settings.load_full();
+    let most = settings.limits.message;
+    let patience = timeout.unwrap_or(settings.timeouts.stalled);
+    let (message, more) = tokio::time::timeout_at(received + patience, first_message(worker, body, most))
+        .await
+        .map_err(|_| CallError::downstream(Kind::Timeout))??;
+    let message = message
+        .inflate(compression, most)
+        .map_err(|error| refused(worker, error))?;
+    let named = |name: &str| {
+        let value = head
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        if matches!(value, "0.0.0" | "*") { "" } else { value }
+    };
+    let (group, version) = (named(SERVICE_GROUP), named(SERVICE_VERSION));
+    let cache = &worker.cache;
+    let mut known = cache.service(worker, caller.island(), service, group, version);
+    let bare = headers::without_context_path(service);
+    if known.service.is_none() && bare != service {
+        known = cache.service(worker, caller.island(), bare, group, version);
+    }
+    let wrapped = serialization(&message).filter(|_| !known.is_proto_name());
+    let encoding = match wrapped {
+        Some(_) => Encoding::Wrapper,
+        None => Encoding::Protobuf,
+    };
+    let descriptor = match encoding {
+        Encoding::Wrapper => plan::descriptor_of_wrapper(&message)
+            .map_err(|error| CallError::downstream(Kind::BadRequest).because(error))?
+            .map(Text::from),
+        _ => None,
+    };
+    let target = Target {
+        encoding,
+        generation: asked.generation,
+        serialize_type: wrapped.unwrap_or(Text::from_static(wrapper::HESSIAN4)),
+        throwables: asked.reads_throwables,
+    };
+    Ok(Call {
+        invocation: Invocation {
+            service: known.key.clone(),
+            method: Text::from(method),
+            descriptor,
+            arguments: Payload::new(encoding, message),
+            attachments: Attachments::from_headers(head.headers),
+            timeout,
+            one_way: false,
+        },
+        known,
+        received,
+        target,
+        more: Cell::new(more),
+    })
 }
 
 /// The time that the caller gives (`spec/triple.md` 9).
 fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let millis = |name: &str| {
-        let text = headers.get(name)?.to_str().ok()?;
-        text.trim().parse().ok().map(Duration::from_millis)
+        let millis: u64 = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
+        (millis > 0).then(|| Duration::from_millis(millis.min(86_400_000)))
     };
-    headers
+    let of_grpc = headers
         .get("grpc-timeout")
-        .and_then(|value| headers::parse_timeout(value.as_bytes()))
+        .and_then(|value| parse_timeout(value.as_bytes()));
+    of_grpc
         .or_else(|| millis("timeout"))
-        .or_else(|| millis(headers::SERVICE_TIMEOUT))
+        .or_else(|| millis(SERVICE_TIMEOUT))
 }
 
-/// Whether a message is a wrapper or protobuf: a wrapper begins with the name of a serialization.
-fn encoding(content_type: ContentType, message: &[u8]) -> Encoding {
-    if content_type == ContentType::Hessian2 {
-        return Encoding::Wrapper;
-    }
-    let name = match message {
-        [0x0a, length, rest @ ..] => rest.get(..usize::from(*length)),
-        _ => None,
+/// The name of the serialization when a message looks like a request wrapper (`spec/triple.md` 6.6): its first field is
+/// the name of one. All writers put that field first.
+fn serialization(message: &Bytes) -> Option<Text> {
+    let [0x0a, len, rest @ ..] = &message[..] else {
+        return None;
     };
-    match name.and_then(|name| std::str::from_utf8(name).ok()) {
-        Some(name) if wrapper::is_serialization_name(name) => Encoding::Wrapper,
-        _ => Encoding::Protobuf,
-    }
+    let name = std::str::from_utf8(rest.get(..usize::from(*len))?).ok()?;
+    wrapper::is_serialization_name(name).then(|| Text::from(name))
 }
 
-/// Reads the one message of a unary call. `Err(None)`: the caller has left.
-pub(super) async fn message(
-    headers: &HeaderMap,
-    body: &mut RecvStream,
-    settings: &Settings,
+/// The first message, and the rest where the request does not end with it.
+async fn first_message(
     worker: &Worker,
-) -> Result<Bytes, Option<CallError>> {
-    let most = settings.limits.message;
+    mut body: RecvStream,
+    most: usize,
+) -> Result<(Message, Option<More>), CallError> {
     let mut splitter = Splitter::new(most);
-    let mut message = None;
-    while let Some(chunk) = body.data().await {
-        let chunk = chunk.map_err(|_| None)?;
-        body.flow_control()
-            .release_capacity(chunk.len())
-            .map_err(|_| None)?;
-        splitter.push(chunk);
-        while let Some(next) = splitter.next_message().map_err(|error| refuse(error, worker))? {
-            if message.replace(next).is_some() {
-                return Err(Some(
-                    CallError::downstream(Kind::Unsupported)
-                        .because("a stream of messages: only unary calls cross"),
-                ));
+    let message = loop {
+        if let Some(message) = splitter.next_message().map_err(|error| refused(worker, error))? {
+            break message;
+        }
+        match next_chunk(&mut body).await? {
+            Some(chunk) => splitter.push(chunk),
+            None => {
+                splitter.finish().map_err(|error| refused(worker, error))?;
+                return Err(CallError::downstream(Kind::BadRequest).because("the request has no message"));
             }
         }
-    }
-    splitter.finish().map_err(|error| refuse(error, worker))?;
-    let message = message
-        .ok_or_else(|| Some(CallError::downstream(Kind::BadRequest).because("a call without a message")))?;
-    let compression = match headers.get("grpc-encoding") {
-        Some(name) => Compression::parse(&String::from_utf8_lossy(name.as_bytes())),
-        None => Ok(Compression::Identity),
     };
-    compression
-        .and_then(|compression| message.inflate(compression, most))
-        .map_err(|error| refuse(error, worker))
+    // Java ends a request with an empty frame of its own, which is usually here already.
+    while !body.is_end_stream() {
+        match poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await {
+            Poll::Ready(None) => break,
+            Poll::Ready(Some(Ok(chunk))) if chunk.is_empty() => {}
+            Poll::Ready(Some(Ok(chunk))) => {
+                let _ = body.flow_control().release_capacity(chunk.len());
+                splitter.push(chunk);
+                return Ok((message, Some(More::new(body, splitter))));
+            }
+            Poll::Ready(Some(Err(error))) => {
+                return Err(CallError::downstream(Kind::Cancelled).because(error));
+            }
+            Poll::Pending => return Ok((message, Some(More::new(body, splitter)))),
+        }
+    }
+    match splitter.finish() {
+        Ok(()) => Ok((message, None)),
+        // Bytes behind the message: another one, or a part of it.
+        Err(_) => Ok((message, Some(More::new(body, splitter)))),
+    }
 }
 
-fn refuse(error: MessageError, worker: &Worker) -> Option<CallError> {
-    let kind = match error {
+async fn next_chunk(body: &mut RecvStream) -> Result<Option<Bytes>, CallError> {
+    match poll_fn(|cx| body.poll_data(cx)).await {
+        None => Ok(None),
+        Some(Ok(chunk)) => {
+            // An error is one of the stream, and comes with the next chunk.
+            let _ = body.flow_control().release_capacity(chunk.len());
+            Ok(Some(chunk))
+        }
+        Some(Err(error)) => Err(CallError::downstream(Kind::Cancelled).because(error)),
+    }
+}
+
+fn refused(worker: &Worker, error: MessageError) -> CallError {
+    let kind = match &error {
         MessageError::TooLarge { .. } => {
-            worker.count(Event::Oversize);
             worker.shard.count_limit(Limit::Message);
-            // Not "overloaded": the same message will be too large the next time.
-            Kind::Aborted(crate::status::code::RESOURCE_EXHAUSTED)
+            Kind::Aborted(code::RESOURCE_EXHAUSTED)
         }
         MessageError::UnknownEncoding(_) => Kind::Unsupported,
         _ => Kind::BadRequest,
     };
-    Some(CallError::downstream(kind).because(error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parts(path: &str, pairs: &[(&str, &str)]) -> Parts {
-        let mut request = http::Request::builder()
-            .method("POST")
-            .uri(format!("http://h{path}"));
-        for (name, value) in pairs {
-            request = request.header(*name, *value);
-        }
-        request.body(()).unwrap().into_parts().0
-    }
-
-    #[test]
-    fn what_is_not_grpc_is_told_so_in_http() {
-        for content in ["application/json", "application/grpc-web", "text/html"] {
-            let head = parts("/a.B/f", &[("content-type", content)]);
-            let refused = Asked::of(&head).err();
-            assert!(matches!(
-                refused,
-                Some(Refused::NotGrpc(StatusCode::UNSUPPORTED_MEDIA_TYPE, _))
-            ));
-        }
-        let head = parts("/a.B/f", &[("content-type", "application/grpc+json")]);
-        let Some(Refused::Call(_, error)) = Asked::of(&head).err() else {
-            panic!()
-        };
-        assert_eq!(error.kind, Kind::Unsupported);
-        let head = parts("/nothing", &[("content-type", "application/grpc")]);
-        let Some(Refused::Call(_, error)) = Asked::of(&head).err() else {
-            panic!()
-        };
-        assert_eq!(error.kind, Kind::UnknownService);
-    }
-
-    #[test]
-    fn the_deadline_is_the_first_that_can_be_read() {
-        let time = |pairs: &[(&str, &str)]| timeout(&parts("/a/b", pairs).headers);
-        assert_eq!(
-            time(&[("grpc-timeout", "2S"), ("timeout", "5")]),
-            Some(Duration::from_secs(2))
-        );
-        assert_eq!(
-            time(&[("grpc-timeout", "null"), ("timeout", "5")]),
-            Some(Duration::from_millis(5))
-        );
-        assert_eq!(
-            time(&[("tri-service-timeout", "7")]),
-            Some(Duration::from_millis(7))
-        );
-        assert_eq!(time(&[]), None);
-    }
-
-    #[test]
-    fn a_wrapper_is_told_by_its_first_field() {
-        assert_eq!(
-            encoding(ContentType::Proto, b"\x0a\x08hessian4rest"),
-            Encoding::Wrapper
-        );
-        assert_eq!(encoding(ContentType::Proto, b"\x0a\x05hello"), Encoding::Protobuf);
-        assert_eq!(encoding(ContentType::Proto, b""), Encoding::Protobuf);
-        assert_eq!(encoding(ContentType::Hessian2, b""), Encoding::Wrapper);
-    }
-
-    #[test]
-    fn thrown_objects_go_only_to_those_that_take_them() {
-        let takes = |pairs: &[(&str, &str)]| {
-            let headers = parts("/a/b", pairs).headers;
-            takes_exceptions(Peer::of(&headers), &headers)
-        };
-        assert!(takes(&[("grpc-timeout", "10000000u")]));
-        assert!(!takes(&[("grpc-timeout", "3000m")]));
-        assert!(!takes(&[
-            ("grpc-timeout", "10000000u"),
-            ("user-agent", "grpc-go/1.85")
-        ]));
-    }
+    CallError::downstream(kind).because(error)
 }

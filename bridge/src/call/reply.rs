@@ -1,0 +1,76 @@
+//! The reply in what the caller reads.
+
+use codecs::hessian2::Limits;
+use codecs::invocation::Text;
+use codecs::plan::exception::{self, Builds};
+use codecs::plan::{NULL_RESULT, ResultTarget};
+use codecs::triple::status::{Code, Status};
+use codecs::{Encoding, Exception, Outcome, Reply};
+
+use super::Target;
+use super::bound::Bound;
+use crate::error::{CallError, Kind};
+use crate::status;
+use crate::upstream::Answer;
+use crate::worker::Worker;
+
+/// Converts an upstream's answer. `retried`: the call was repeated by the route's policy, so that its caller must not.
+pub(super) fn convert(
+    worker: &Worker,
+    bound: &Bound,
+    target: &Target,
+    answer: Answer,
+    retried: bool,
+) -> Result<Answer, CallError> {
+    // Streams only pass between peers of one encoding.
+    if answer.rest.is_some() {
+        return Ok(answer);
+    }
+    let Reply {
+        outcome,
+        mut attachments,
+    } = answer.reply;
+    let is_dubbo2 = matches!(target.encoding, Encoding::Hessian2 | Encoding::Opaque(_));
+    let scratch = &mut worker.scratch.borrow_mut();
+    let method = bound.plan.method().map(|method| &**method);
+    let outcome = match outcome {
+        Outcome::Result(payload) if payload.encoding == Encoding::Hessian2 && is_dubbo2 => {
+            Outcome::Result(payload)
+        }
+        Outcome::Result(payload) => {
+            let wanted = ResultTarget {
+                encoding: target.encoding,
+                caller: target.generation,
+                serialize_type: &target.serialize_type,
+                null: payload.encoding == Encoding::Protobuf && attachments.contains(NULL_RESULT),
+            };
+            match bound.plan.result(&payload, &wanted, scratch, &Limits::DEFAULT) {
+                Ok(result) => {
+                    if result.null {
+                        attachments.set(Text::from_static(NULL_RESULT), Text::from_static("1"));
+                    }
+                    Outcome::Result(result.payload)
+                }
+                Err(error) if method.is_some_and(|method| error.is_null_not_found(method)) => {
+                    Outcome::Exception(Exception::Status(Status::new(Code::NotFound, "result is null")))
+                }
+                Err(error) => return Err(CallError::sent(Kind::BadReply).because(error)),
+            }
+        }
+        Outcome::Exception(Exception::Throwable(throwable))
+            if !is_dubbo2 && !(target.throwables && target.encoding == Encoding::Wrapper) =>
+        {
+            let status = exception::to_status(&throwable, method, scratch, &Limits::DEFAULT);
+            Outcome::Exception(Exception::Status(status))
+        }
+        Outcome::Exception(Exception::Status(status))
+            if is_dubbo2 && (retried || !status::may_repeat(status.code)) =>
+        {
+            let throwable =
+                exception::to_throwable(&status, method, Builds::Unproven, scratch, &Limits::DEFAULT);
+            Outcome::Exception(Exception::Throwable(throwable))
+        }
+        outcome => outcome,
+    };
+    Ok(Answer::whole(Reply { outcome, attachments }))
+}
