@@ -19,10 +19,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Far more than anything here takes; a test that hangs ends by it.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// What `future` gives, unless it hangs.
-pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(LIMIT, future).await {
         Ok(value) => value,
         Err(_) => panic!("{what}: not within {LIMIT:?}"),
@@ -30,7 +30,7 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// Waits until something holds; it is looked at again every few milliseconds.
-pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     within(what, async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -40,13 +40,13 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// A gateway between two sections of a file and its end.
-pub struct Running {
-    pub gateway: Gateway,
-    pub records: mpsc::Receiver<AccessRecord>,
+pub(crate) struct Running {
+    pub(crate) gateway: Gateway,
+    pub(crate) records: mpsc::Receiver<AccessRecord>,
 }
 
 /// Reads a configuration that may name no file but those given.
-pub fn prepare(text: &str, files: &[(&str, &str)]) -> Result<Prepared, String> {
+pub(crate) fn prepare(text: &str, files: &[(&str, &str)]) -> Result<Prepared, String> {
     let config =
         Config::parse(Source::new("landbridge.yaml", text), HashMap::new()).map_err(|e| e.to_string())?;
     Prepared::reading(config, &mut |path| {
@@ -59,7 +59,7 @@ pub fn prepare(text: &str, files: &[(&str, &str)]) -> Result<Prepared, String> {
 }
 
 /// What every test's file has, besides its own sections.
-pub fn file(sections: &str) -> String {
+pub(crate) fn file(sections: &str) -> String {
     let timeouts = if sections.contains("timeouts:") {
         ""
     } else {
@@ -83,12 +83,12 @@ pub fn file(sections: &str) -> String {
 
 impl Running {
     /// Starts a gateway with these sections.
-    pub async fn start(sections: &str) -> Self {
+    pub(crate) async fn start(sections: &str) -> Self {
         Self::start_with(sections, &[]).await
     }
 
     /// The same with files that it names.
-    pub async fn start_with(sections: &str, files: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(sections: &str, files: &[(&str, &str)]) -> Self {
         let prepared = prepare(&file(sections), files).unwrap_or_else(|problems| panic!("{problems}"));
         let (observer, records) = mpsc::channel(10_000);
         let gateway = within("start", Gateway::start(prepared, Some(observer))).await;
@@ -96,25 +96,25 @@ impl Running {
         Self { gateway, records }
     }
 
-    pub async fn dubbo2(&self) -> DubboConsumer {
+    pub(crate) async fn dubbo2(&self) -> DubboConsumer {
         DubboConsumer::connect(self.gateway.ports().dubbo2.unwrap())
             .await
             .unwrap()
     }
 
-    pub async fn triple(&self) -> MeshConsumer {
+    pub(crate) async fn triple(&self) -> MeshConsumer {
         MeshConsumer::connect(self.gateway.ports().triple.unwrap())
             .await
             .unwrap()
     }
 
     /// How often something happened, all workers together.
-    pub fn event(&self, event: Event) -> u64 {
+    pub(crate) fn event(&self, event: Event) -> u64 {
         self.gateway.shards().iter().map(|shard| shard.event(event)).sum()
     }
 
     /// The newest record of a call of this method.
-    pub async fn record(&mut self, method: &str) -> AccessRecord {
+    pub(crate) async fn record(&mut self, method: &str) -> AccessRecord {
         within("an access record", async {
             loop {
                 let record = self.records.recv().await.unwrap();
@@ -127,7 +127,7 @@ impl Running {
     }
 
     /// A page of the operator's port.
-    pub async fn page(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn page(&self, path: &str) -> (u16, String) {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let mut socket = tokio::net::TcpStream::connect(self.gateway.ports().admin)
             .await
@@ -146,12 +146,12 @@ impl Running {
     }
 
     /// Drains and ends.
-    pub async fn stop(self) -> Drained {
+    pub(crate) async fn stop(self) -> Drained {
         within("stop", self.gateway.stop(CancellationToken::new())).await
     }
 
     /// Ends at once.
-    pub async fn abort(self) {
+    pub(crate) async fn abort(self) {
         let hurry = CancellationToken::new();
         hurry.cancel();
         within("abort", self.gateway.stop(hurry)).await;
@@ -159,7 +159,7 @@ impl Running {
 }
 
 /// A provider that greets: `hello(String)` → `hello NAME`, after the milliseconds that a name like `slow-200` asks for.
-pub async fn greeting_provider() -> DubboProvider {
+pub(crate) async fn greeting_provider() -> DubboProvider {
     DubboProvider::start(greet).await.unwrap()
 }
 
@@ -184,7 +184,7 @@ fn greet(call: &Call) -> Answer {
 }
 
 /// The same in the mesh, with wrapper messages.
-pub async fn greeting_server() -> MeshProvider {
+pub(crate) async fn greeting_server() -> MeshProvider {
     MeshProvider::start(greet_wrapped).await.unwrap()
 }
 
@@ -211,33 +211,33 @@ fn greet_wrapped(call: &Received) -> Reply {
 }
 
 /// `hello(name)` of an interface.
-pub fn hello(interface: &str, name: &str) -> Call {
+pub(crate) fn hello(interface: &str, name: &str) -> Call {
     Call::new(interface, "hello", "Ljava/lang/String;", vec![Value::text(name)])
 }
 
 /// `hello(name)` of an interface, by wrapper.
-pub fn hello_wrapped(interface: &str, name: &str) -> MeshCall {
+pub(crate) fn hello_wrapped(interface: &str, name: &str) -> MeshCall {
     let message = triple::wrap_arguments(&[("java.lang.String", Value::text(name))]);
     MeshCall::unary(interface, "hello", &message)
 }
 
 /// Somebody who calls all the time on connections of their own, and must not be harmed by what others send.
-pub struct Bystanders {
+pub(crate) struct Bystanders {
     running: Arc<Running>,
     dubbo2: DubboConsumer,
     triple: MeshConsumer,
 }
 
 /// A translator's two directions to greeting providers, with limits of its own.
-pub struct Translator {
-    pub running: Arc<Running>,
-    pub provider: DubboProvider,
-    pub server: MeshProvider,
+pub(crate) struct Translator {
+    pub(crate) running: Arc<Running>,
+    pub(crate) provider: DubboProvider,
+    pub(crate) server: MeshProvider,
 }
 
 impl Translator {
     /// Dubbo2 calls become wrapper ones and the other way round, unless told otherwise.
-    pub async fn start(from_dubbo2: &str, from_triple: &str, more: &str) -> Self {
+    pub(crate) async fn start(from_dubbo2: &str, from_triple: &str, more: &str) -> Self {
         let (provider, server) = (greeting_provider().await, greeting_server().await);
         let sections = format!(
             "listeners:\n  dubbo2: {{bind: '127.0.0.1:0', becomes: {from_dubbo2}}}\n  \
@@ -253,7 +253,7 @@ impl Translator {
         }
     }
 
-    pub async fn bystanders(&self) -> Bystanders {
+    pub(crate) async fn bystanders(&self) -> Bystanders {
         Bystanders {
             dubbo2: self.running.dubbo2().await,
             triple: self.running.triple().await,
@@ -265,7 +265,7 @@ impl Translator {
 impl Bystanders {
     /// Does `harm` while both have a call in flight on connections that began before; asserts that those calls and later
     /// ones, on the same and on new connections, are answered.
-    pub async fn unharmed(&self, harm: impl Future<Output = ()>) {
+    pub(crate) async fn unharmed(&self, harm: impl Future<Output = ()>) {
         let (call, wrapped) = (
             hello("test.Other", "slow-300"),
             hello_wrapped("test.Other", "slow-300"),

@@ -124,9 +124,12 @@ fn by_line(convert: impl Fn(&str) -> Result<String, String>) -> Result<(), Failu
     Ok(())
 }
 
+/// Shows bytes as one kind of thing.
+type Decoder = fn(&[u8], &mut Tree) -> Result<(), String>;
+
 /// What bytes of one connection or message are, by their beginning; best effort, never an error.
 fn auto(bytes: &[u8], tree: &mut Tree) {
-    let readers: [fn(&[u8], &mut Tree) -> Result<(), String>; 3] = if bytes.starts_with(&[0xda, 0xbb]) {
+    let readers: [Decoder; 3] = if bytes.starts_with(&[0xda, 0xbb]) {
         [dubbo2::frames, hessian::stream, triple::messages]
     } else if triple::is_prefixed(bytes) || bytes.starts_with(b"PRI * HTTP/2.0") {
         [triple::messages, hessian::stream, dubbo2::frames]

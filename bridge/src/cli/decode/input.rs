@@ -34,7 +34,7 @@ pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
                 .and_then(|digit| u8::try_from(digit).ok())
         })
         .collect::<Option<_>>()?;
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return None;
     }
     Some(
