@@ -16,6 +16,7 @@ use super::schema::{ReadFile, Schema};
 use crate::ServiceKey;
 use crate::triple::status::Code;
 
+pub(crate) use compile::upper_snake;
 pub use file::{ExceptionsMode, NullResult};
 
 /// The bindings of one or more files.

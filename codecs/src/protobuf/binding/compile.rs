@@ -321,7 +321,7 @@ fn count<T>(table: &[T]) -> u32 {
 }
 
 /// `OrderStatus` to `ORDER_STATUS`.
-pub(super) fn upper_snake(name: &str) -> String {
+pub(crate) fn upper_snake(name: &str) -> String {
     let mut snake = String::new();
     let mut lower = false;
     for c in name.chars() {

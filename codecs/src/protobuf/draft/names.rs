@@ -1,0 +1,145 @@
+//! Names of protobuf for names of Java (mapping section 9).
+
+use crate::protobuf::java::JavaType;
+
+/// `getUser` to `GetUser`; what no identifier may hold is left out.
+pub(super) fn rpc_name(java: &str) -> String {
+    let mut out = String::new();
+    let mut upper = true;
+    for c in java.chars() {
+        if !c.is_ascii_alphanumeric() {
+            upper = true;
+        } else if upper {
+            out.push(c.to_ascii_uppercase());
+            upper = false;
+        } else {
+            out.push(c);
+        }
+    }
+    if out.starts_with(|c: char| c.is_ascii_digit()) || out.is_empty() {
+        out.insert(0, 'M');
+    }
+    out
+}
+
+/// `com.x.Outer$Inner` to `OuterInner`.
+pub(super) fn simple_name(class: &str) -> String {
+    let simple = class.rsplit_once('.').map_or(class, |(_, name)| name);
+    rpc_name(simple)
+}
+
+/// `userName` to `user_name`; reserved and odd names get an underscore behind.
+pub(super) fn field_name(java: &str) -> String {
+    let mut out = String::new();
+    let mut lower = false;
+    for c in java.chars() {
+        if !c.is_ascii_alphanumeric() {
+            if !out.is_empty() && !out.ends_with('_') {
+                out.push('_');
+            }
+            lower = false;
+            continue;
+        }
+        if c.is_ascii_uppercase() && lower {
+            out.push('_');
+        }
+        lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+        out.push(c.to_ascii_lowercase());
+    }
+    let out = out.trim_end_matches('_').to_owned();
+    if out.is_empty() || out.starts_with(|c: char| c.is_ascii_digit()) {
+        return format!("f_{out}").trim_end_matches('_').to_owned();
+    }
+    if java.starts_with('_') || RESERVED.contains(&out.as_str()) {
+        return format!("{out}_");
+    }
+    out
+}
+
+/// Words that a field should not be called.
+const RESERVED: [&str; 16] = [
+    "message", "enum", "service", "rpc", "returns", "option", "optional", "repeated", "map", "oneof",
+    "reserved", "import", "package", "syntax", "stream", "extend",
+];
+
+/// The JSON name that protobuf derives from a field's name.
+pub(super) fn json_name(field: &str) -> String {
+    let mut out = String::new();
+    let mut upper = false;
+    for c in field.chars() {
+        if c == '_' {
+            upper = true;
+        } else if upper {
+            out.push(c.to_ascii_uppercase());
+            upper = false;
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// `List<Order>` as a part of a name: `OrderList`.
+pub(super) fn holder_name(java: &JavaType, suffix: &str) -> String {
+    let name = match java {
+        JavaType::Primitive(keyword) => rpc_name(keyword),
+        JavaType::Array(of) => format!("{}Array", holder_name(of, "")),
+        JavaType::Class { name, args } => {
+            let args: String = args.iter().map(|arg| holder_name(arg, "")).collect();
+            let simple = simple_name(name);
+            if args.is_empty() {
+                simple
+            } else {
+                format!("{args}{simple}")
+            }
+        }
+    };
+    if name.ends_with(suffix) {
+        name
+    } else {
+        format!("{name}{suffix}")
+    }
+}
+
+/// The name of a later overload: `GetByLongBoolean`.
+pub(super) fn by_parameters(plain: &str, types: &[JavaType]) -> String {
+    if types.is_empty() {
+        return format!("{plain}ByNothing");
+    }
+    let names: String = types
+        .iter()
+        .map(|java| match java {
+            JavaType::Class { name, .. } => simple_name(name),
+            other => holder_name(other, ""),
+        })
+        .collect();
+    format!("{plain}By{names}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_protobuf_identifiers() {
+        for (java, field) in [
+            ("userName", "user_name"),
+            ("userID", "user_id"),
+            ("isVip", "is_vip"),
+            ("_id", "id_"),
+            ("message", "message_"),
+            ("a$b", "a_b"),
+            ("x1Y", "x1_y"),
+            ("$", "f"),
+        ] {
+            assert_eq!(field_name(java), field, "{java}");
+        }
+        assert_eq!(json_name("user_name"), "userName");
+        assert_eq!(simple_name("com.x.Outer$Inner"), "OuterInner");
+        assert_eq!(rpc_name("getUser"), "GetUser");
+        let types = JavaType::parse_descriptor("JZ[Ljava/lang/String;").unwrap();
+        assert_eq!(by_parameters("Get", &types), "GetByLongBooleanStringArray");
+        let list = JavaType::parse("java.util.List<java.lang.Long>").unwrap();
+        assert_eq!(holder_name(&list, "List"), "LongList");
+    }
+}
