@@ -16,6 +16,7 @@ mod baseline;
 mod behaviour;
 mod calls;
 mod check_true;
+mod dubbo_go;
 mod faults;
 mod gateway;
 mod istiod;
