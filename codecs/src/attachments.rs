@@ -164,23 +164,29 @@ impl Attachments {
         if in_source {
             self.put(name.into(), None);
         } else {
-            self.changes.retain(|(known, _)| known.as_str() != name);
+            let ignore_case = self.headers().is_some();
+            self.changes
+                .retain(|(known, _)| !is_same(known, name, ignore_case));
         }
     }
 
     fn put(&mut self, name: Text, value: Option<Text>) {
-        match self
+        let ignore_case = self.headers().is_some();
+        let known = self
             .changes
             .iter_mut()
-            .find(|(known, _)| known.as_str() == name.as_str())
-        {
+            .find(|(known, _)| is_same(known, &name, ignore_case));
+        match known {
             Some((_, known)) => *known = value,
             None => self.changes.push((name, value)),
         }
     }
 
     fn change(&self, name: &str) -> Option<&(Text, Option<Text>)> {
-        self.changes.iter().find(|(known, _)| known.as_str() == name)
+        let ignore_case = self.headers().is_some();
+        self.changes
+            .iter()
+            .find(|(known, _)| is_same(known, name, ignore_case))
     }
 
     /// All attachments: those received, in their order and as changed since, then those added.
@@ -334,6 +340,15 @@ impl Attachments {
         self.write_added(writer);
         writer.end();
         Ok(())
+    }
+}
+
+/// Header names come in lower case, whatever case they are asked for in.
+fn is_same(known: &str, name: &str, ignore_case: bool) -> bool {
+    if ignore_case {
+        known.eq_ignore_ascii_case(name)
+    } else {
+        known == name
     }
 }
 

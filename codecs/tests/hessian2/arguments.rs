@@ -222,6 +222,26 @@ fn attachments_may_be_null_or_missing() {
 }
 
 #[test]
+fn headers_are_attachments_of_any_case() {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("tenant", http::HeaderValue::from_static("blue"));
+    headers.insert("other", http::HeaderValue::from_static("1"));
+    let mut attachments = Attachments::from_headers(headers);
+    assert_eq!(attachments.get_text("Tenant").unwrap(), "blue");
+    attachments.set("Tenant", "green");
+    attachments.remove("OTHER");
+    assert_eq!(attachments.get_text("tenant").unwrap(), "green");
+    let all: Vec<_> = attachments.iter().map(|(name, _)| name.into_owned()).collect();
+    assert_eq!(all, ["Tenant"]);
+    let mut out = Vec::new();
+    let mut writer = codecs::hessian2::Writer::new(&mut out);
+    attachments
+        .write_hessian(&mut writer, &mut Scratch::new(), &LIMITS)
+        .unwrap();
+    assert_eq!(hex(&out), "480654656e616e7405677265656e5a");
+}
+
+#[test]
 fn dubbox_writes_a_count_or_minus_one() {
     let fields = "05322e382e34 0153 00 0166";
     let with_descriptor = request(&format!("{fields} 8f 0149 95 485a"));
