@@ -407,6 +407,7 @@ impl Parser<'_> {
                 Some("w") => members.wire = Some(self.string()?),
                 Some("k") => members.is_map = Some(self.string()?.as_str() == Some("map")),
                 Some("id") => members.id = Some(self.number()?),
+                Some("v" | "ref") if value.is_some() => return Err(self.error("more than one v or ref")),
                 Some("ref") => {
                     let id = self.number()?;
                     let known = self.ids.get(&id).copied();

@@ -193,7 +193,10 @@ pub fn triple_message(data: &[u8]) {
         let Ok(bytes) = message.inflate(Compression::Gzip, MAX) else {
             continue;
         };
-        let _ = (wrapper::Request::decode(&bytes), wrapper::Response::decode(&bytes));
+        let _ = (
+            wrapper::Request::decode(&bytes),
+            wrapper::Response::decode(&bytes),
+        );
     }
 }
 
