@@ -11,6 +11,7 @@
 mod announce;
 mod facts;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use registries::file;
 use registries::istiod::AdsClient;
 use registries::istiod::publish::AnyRegistrar;
 use registries::merge::{Bindings, Options};
+use registries::mesh_view::HostPort;
 use registries::zookeeper;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -110,7 +112,18 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     announcements: Announcements,
     drain: Drain,
+    reload: Reload,
 }
+
+/// What a reload changes.
+struct Reload {
+    told: Told,
+    settings: Arc<ArcSwap<Settings>>,
+    effective: Arc<ArcSwap<serde_json::Value>>,
+}
+
+/// The sections of the file that a reload changes; the others need a restart.
+const RELOADED: [&str; 6] = ["services", "bindings", "migration", "limits", "timeouts", "drain"];
 
 impl Gateway {
     /// Binds every port, then starts. `observer` is offered every access record.
@@ -134,10 +147,12 @@ impl Gateway {
         let control = Tasks::new();
         let mut sources = Sources::start(&config, bindings, &identity, &control, directory.clone())?;
         let (access, records) = mpsc::channel(ACCESS_QUEUE);
+        let effective = Arc::new(ArcSwap::from_pointee(config.effective()));
+        let limits = Arc::new(ArcSwap::from_pointee(settings(&config)));
         let wants_access = config.telemetry.access_log || observer.is_some();
         let shared = Shared {
             directory: directory.clone(),
-            settings: Arc::new(ArcSwap::from_pointee(settings(&config))),
+            settings: limits.clone(),
             identity: Arc::new(Identity {
                 installation: config.bridge.installation.as_str().into(),
             }),
@@ -153,7 +168,7 @@ impl Gateway {
         let announced = Arc::new(ArcSwap::from_pointee(None));
         let facts = Facts {
             directory: directory.clone(),
-            config: Arc::new(ArcSwap::from_pointee(config.effective())),
+            config: effective.clone(),
             shards: pool.shards().into(),
             announced: announced.clone(),
             phase: seen,
@@ -167,10 +182,11 @@ impl Gateway {
                 tracing::error!(%error, "the operator's port failed");
             }
         });
+        // Until then consumers wait in the ports' queues: better than being told that there is no such service.
+        sources.first(config.timeouts.first_view.0).await;
         for (listener, wire, becomes) in bound.listeners {
             control.spawn(pool.accept(listener, listener::Config { wire, becomes }));
         }
-        sources.first(config.timeouts.first_view.0).await;
         let announcements =
             Announcements::start(&config, identity, registrar, &control, sources.changed.clone())?;
         announced.store(Arc::new(Some(Box::new(announcements.report()))));
@@ -190,7 +206,55 @@ impl Gateway {
             phase,
             announcements,
             drain: config.drain,
+            reload: Reload {
+                told: sources.told,
+                settings: limits,
+                effective,
+            },
         })
+    }
+
+    /// Takes over what a changed file says of services, bindings, stages, limits, timeouts, drain and log level. Gives the
+    /// sections that changed, too, and need a restart.
+    pub fn reload(&mut self, prepared: Prepared) -> Vec<String> {
+        let Prepared { config, bindings } = prepared;
+        let stages = match config.migration.checked() {
+            Ok(stages) => stages,
+            // A prepared configuration was checked.
+            Err(_) => return Vec::new(),
+        };
+        let (old, mut new) = (self.reload.effective.load_full(), config.effective());
+        telemetry::set_level(&config.telemetry.level);
+        let mut restart = Vec::new();
+        if let (Some(old), Some(new)) = (old.as_object(), new.as_object_mut()) {
+            for (section, value) in new
+                .iter_mut()
+                .filter(|(section, _)| !RELOADED.contains(&section.as_str()))
+            {
+                let was = old.get(section).cloned().unwrap_or_default();
+                let mut is = value.clone();
+                if section == "telemetry" {
+                    is["level"] = was["level"].clone();
+                }
+                if was != is {
+                    restart.push(section.clone());
+                    // What is in force is shown, not what the file would like.
+                    *value = was;
+                }
+            }
+        }
+        self.reload.settings.store(Arc::new(settings(&config)));
+        self.drain = config.drain;
+        if let Some((wanted, port)) = &self.reload.told.wanted {
+            wanted.send_replace(Arc::new(facts::wanted(&bindings, *port)));
+        }
+        self.reload
+            .told
+            .rules
+            .send_replace(Arc::new(facts::Rules { bindings, stages }));
+        self.reload.told.services.send_replace(Arc::new(config.services));
+        self.reload.effective.store(Arc::new(new));
+        restart
     }
 
     /// The addresses of the open ports.
@@ -261,8 +325,17 @@ impl Gateway {
 /// What keeps the Directory current.
 struct Sources {
     changed: watch::Receiver<Arc<Directory>>,
-    /// The file names services: their addresses belong to the first view.
-    file: Option<watch::Receiver<Option<Arc<file::Facts>>>>,
+    /// The services of the file, their names resolved: they belong to the first view.
+    file: watch::Receiver<Option<Arc<file::Facts>>>,
+    told: Told,
+}
+
+/// Through which a reload speaks to the sources and the merge.
+struct Told {
+    rules: watch::Sender<Arc<facts::Rules>>,
+    services: watch::Sender<Arc<Vec<file::Service>>>,
+    /// Hosts that the bindings name, and the mesh's usual port; `None` without a mesh.
+    wanted: Option<(watch::Sender<Arc<BTreeSet<HostPort>>>, u16)>,
 }
 
 impl Sources {
@@ -294,6 +367,7 @@ impl Sources {
             bridges: identity.legacy.into_iter().chain(identity.mesh).collect(),
             ..Options::default()
         };
+        let mut wanted = None;
         let (mesh_view, mesh) = watch::channel(facts::unheard_mesh(config.mesh.is_some()));
         if let Some(section) = &config.mesh {
             let istiod = section.checked(&config.bridge.replica);
@@ -301,36 +375,32 @@ impl Sources {
             if let Some(suffix) = istiod.suffixes.first() {
                 options.host_suffix = suffix.as_str().into();
             }
-            let wanted = Arc::new(facts::wanted(&rules.bindings, options.mesh_port));
-            let (asked, wanted) = watch::channel(wanted);
-            control.spawn(async move {
-                // The same for new hosts.
-                let _asked = asked;
-                AdsClient::new(istiod).run(wanted, mesh_view).await;
-            });
+            let named = Arc::new(facts::wanted(&rules.bindings, options.mesh_port));
+            let (asked, asks) = watch::channel(named);
+            wanted = Some((asked, options.mesh_port));
+            control.spawn(AdsClient::new(istiod).run(asks, mesh_view));
         }
+        let (services, named) = watch::channel(Arc::new(config.services.clone()));
         let (resolved, file) = watch::channel(None);
-        if !config.services.is_empty() {
-            control.spawn(facts::follow_file(config.services.clone(), resolved));
-        }
+        control.spawn(facts::follow_file(named, resolved));
         let (changes, mut changed) = watch::channel(directory.load_full());
         changed.mark_unchanged();
-        let resolved_file = file.clone();
         let (told, rules) = watch::channel(rules);
         let inputs = facts::Inputs {
             legacy,
             mesh,
             rules,
-            file,
+            file: file.clone(),
         };
-        control.spawn(async move {
-            // A reload will send new rules through it.
-            let _told = told;
-            facts::merge(inputs, options, directory, changes).await;
-        });
+        control.spawn(facts::merge(inputs, options, directory, changes));
         Ok(Self {
             changed,
-            file: (!config.services.is_empty()).then_some(resolved_file),
+            file,
+            told: Told {
+                rules: told,
+                services,
+                wanted,
+            },
         })
     }
 
@@ -344,14 +414,8 @@ impl Sources {
             directory.generation > 0 && heard(Island::Legacy) && heard(Island::Mesh)
         };
         let merged = async {
-            let mut facts = None;
-            if let Some(file) = &mut self.file {
-                facts = file
-                    .wait_for(Option::is_some)
-                    .await
-                    .ok()
-                    .and_then(|facts| facts.clone());
-            }
+            let file = self.file.wait_for(Option::is_some).await;
+            let facts = file.ok().and_then(|facts| facts.clone());
             let covers = |directory: &Arc<Directory>| {
                 facts.as_ref().is_none_or(|facts| facts::covers(directory, facts)) && complete(directory)
             };
@@ -359,8 +423,7 @@ impl Sources {
         };
         if tokio::time::timeout(within, merged).await.is_err() {
             let directory = self.changed.borrow();
-            let unresolved = self.file.as_ref().is_some_and(|file| file.borrow().is_none());
-            if unresolved {
+            if self.file.borrow().is_none() {
                 tracing::warn!("serving without the services of the file: their names are not resolved yet");
             }
             for island in [Island::Legacy, Island::Mesh] {

@@ -2,8 +2,12 @@
 
 pub mod metrics;
 
+use std::sync::OnceLock;
+
 use registries::directory::Mode;
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::{Registry, reload};
 
 use crate::worker::{AccessRecord, Wire};
 
@@ -46,8 +50,14 @@ pub struct Level(String);
 
 impl Level {
     /// A filter that is known to be one.
+    #[cfg(feature = "demo")]
     pub(crate) fn of(text: &'static str) -> Self {
         Self(text.to_owned())
+    }
+
+    fn targets(&self) -> Targets {
+        // Checked when it was read.
+        self.0.parse().unwrap_or_default()
     }
 
     /// The filter's text.
@@ -60,30 +70,44 @@ impl<'de> Deserialize<'de> for Level {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let text = String::deserialize(deserializer)?;
-        match text.parse::<tracing_subscriber::filter::Targets>() {
+        match text.parse::<Targets>() {
             Ok(_) => Ok(Self(text)),
             Err(error) => Err(D::Error::custom(format!("{text:?} is no log filter: {error}"))),
         }
     }
 }
 
+/// Changes the filter of a logger that runs.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
 /// Starts logging to standard error. Only the first call of a process has an effect.
 pub fn start(config: &Config) {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
-    let filter: tracing_subscriber::filter::Targets = config.level.as_str().parse().unwrap_or_default();
+    let (filter, handle) = reload::Layer::new(config.level.targets());
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(colours)
         .with_writer(std::io::stderr);
     // A second start (tests run several gateways in one process) keeps the first.
-    let _ = match config.format {
+    let started = match config.format {
         Format::Text => tracing_subscriber::registry().with(filter).with(lines).try_init(),
         Format::Json => tracing_subscriber::registry()
             .with(filter)
             .with(lines.json())
             .try_init(),
     };
+    if started.is_ok() {
+        let _ = FILTER.set(handle);
+    }
+}
+
+/// Changes what is logged, from now on.
+pub(crate) fn set_level(level: &Level) {
+    if let Some(filter) = FILTER.get() {
+        // It fails only when the subscriber is gone, and then nothing is logged at all.
+        let _ = filter.reload(level.targets());
+    }
 }
 
 /// Writes access records as log lines until their senders are gone; each is also offered to `observer`.

@@ -15,4 +15,6 @@ mod drain;
 mod faults;
 mod gateway;
 mod istiod;
+mod reload;
+mod routing;
 mod tidy;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use registries::directory::Directory;
+use registries::directory::{CatchAll, Directory};
 use registries::file;
 use registries::legacy_view::LegacyView;
 use registries::merge::{Bindings, Merger, Options, Stages};
@@ -60,6 +60,10 @@ pub(super) async fn merge(
         if let Some(facts) = &file
             && !of_file.as_ref().is_some_and(|last| Arc::ptr_eq(last, facts))
         {
+            if facts.any.is_none() {
+                // A reload may have taken `*` out of the file.
+                merger.set_catch_all(CatchAll::default());
+            }
             merger.set_file(facts);
             of_file = file;
         }
@@ -93,27 +97,31 @@ const RESOLVE_AGAIN: Duration = Duration::from_secs(1);
 /// Keeps `facts` equal to what the file's names stand for. A name that stands for nothing for a while (a resolver that is
 /// down) keeps all last addresses.
 pub(super) async fn follow_file(
-    services: Vec<file::Service>,
+    mut services: watch::Receiver<Arc<Vec<file::Service>>>,
     facts: watch::Sender<Option<Arc<file::Facts>>>,
 ) {
     let mut known = None;
     loop {
-        match file::resolve(&services).await {
+        let named = services.borrow_and_update().clone();
+        let again = match file::resolve(&named).await {
             Ok(found) => {
-                let addresses = addresses(&found);
-                if known.as_ref() != Some(&addresses) {
-                    known = Some(addresses);
+                let now = Some((Arc::as_ptr(&named) as usize, addresses(&found)));
+                if known != now {
+                    known = now;
                     facts.send_replace(Some(Arc::new(found)));
                 }
-                tokio::time::sleep(RESOLVE).await;
+                RESOLVE
             }
             Err(error) => {
-                tracing::warn!(
-                    error = crate::telemetry::chain(&error),
-                    "cannot resolve an upstream of the file"
-                );
-                tokio::time::sleep(RESOLVE_AGAIN).await;
+                let error = crate::telemetry::chain(&error);
+                tracing::warn!(error, "cannot resolve an upstream of the file");
+                RESOLVE_AGAIN
             }
+        };
+        tokio::select! {
+            // A reload names other services.
+            () = moved(&mut services) => {}
+            () = tokio::time::sleep(again) => {}
         }
     }
 }

@@ -1,0 +1,170 @@
+//! The program as a process: exit codes, messages, signals.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: a broken assumption ends the test"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+const CONFIG: &str = "version: 1\nadmin: {bind: '127.0.0.1:0'}\nlisteners: {dubbo2: {bind: '127.0.0.1:0'}}\n\
+                      services: [{service: '*', dubbo2: '127.0.0.1:1'}]\n";
+
+fn landbridge(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_landbridge"));
+    command.args(arguments);
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = landbridge(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn written(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("landbridge.yaml");
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+/// A gateway that says it serves.
+fn serving(path: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = landbridge(&["run", "--config", path])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    wait_for(&mut lines, "serving");
+    (child, lines)
+}
+
+fn wait_for(lines: &mut impl BufRead, words: &str) -> String {
+    let mut seen = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(
+            lines.read_line(&mut line).unwrap() > 0,
+            "{words:?} was never said:\n{seen}"
+        );
+        if line.contains(words) {
+            return line;
+        }
+        seen.push_str(&line);
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn help_and_version() {
+    let (code, said, _) = run(&["--help"]);
+    assert_eq!(code, Some(0));
+    for command in ["run", "check", "services", "explain", "decode"] {
+        assert!(said.contains(command), "{said}");
+    }
+    let (code, said, _) = run(&["--version"]);
+    assert!(
+        code == Some(0) && said.contains(env!("CARGO_PKG_VERSION")),
+        "{said}"
+    );
+    assert_eq!(run(&["frobnicate"]).0, Some(2));
+}
+
+#[test]
+fn check_points_at_the_place() {
+    let (_folder, path) = written(CONFIG);
+    let (code, said, _) = run(&["check", &path]);
+    assert!(code == Some(0) && said.contains("ok"), "{said}");
+    let (_folder, path) = written(&format!("{CONFIG}timeouts:\n  call: soon\n"));
+    let (code, _, said) = run(&["check", &path]);
+    assert_eq!(code, Some(2));
+    let place = format!("{path}:6:9: ");
+    assert!(
+        said.contains(&place) && said.contains(" 6 |   call: soon\n   |         ^^^^"),
+        "{said}"
+    );
+    // What is refused by check is refused by run, before any port opens.
+    assert_eq!(run(&["run", "--config", &path]).0, Some(2));
+    assert_eq!(run(&["check", "/no/such/file"]).0, Some(2));
+}
+
+#[test]
+fn a_taken_port_ends_the_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (_folder, path) = written(&CONFIG.replace(
+        "dubbo2: {bind: '127.0.0.1:0'}",
+        &format!("dubbo2: {{bind: '{address}'}}"),
+    ));
+    let (code, _, said) = run(&["run", "--config", &path]);
+    assert!(code == Some(1) && said.contains(&address), "{code:?} {said}");
+}
+
+#[test]
+fn a_signal_drains_and_a_changed_file_reloads() {
+    let (_folder, path) = written(CONFIG);
+    let (mut child, mut lines) = serving(&path);
+    std::fs::write(&path, format!("{CONFIG}limits: {{hops: 3}}\n")).unwrap();
+    signal(&child, "-HUP");
+    wait_for(&mut lines, "reloaded the configuration");
+    // Nothing changes by a file that is wrong.
+    std::fs::write(&path, format!("{CONFIG}limits: {{hops: many}}\n")).unwrap();
+    signal(&child, "-HUP");
+    wait_for(&mut lines, "the old one stays");
+    signal(&child, "-TERM");
+    wait_for(&mut lines, "stopped");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_absent_gateway_is_said() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let (code, _, said) = run(&["services", "--admin", &free]);
+    assert!(
+        code == Some(1) && said.contains(&free) && said.contains("is it running?"),
+        "{said}"
+    );
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn the_demo_shows_every_crossing() {
+    let (code, said, errors) = run(&["demo", "--once"]);
+    assert_eq!(code, Some(0), "{said}{errors}");
+    for words in [
+        "Dubbo2 -> Triple",
+        "Dubbo2 -> gRPC",
+        "gRPC -> Dubbo2",
+        "Triple -> Dubbo2",
+        "wrapper",
+        "protobuf",
+    ] {
+        assert!(said.contains(words), "{words}:\n{said}");
+    }
+    // A registry that is not there is said, not replaced.
+    let (code, _, said) = run(&["demo", "--once", "--zookeeper", "127.0.0.1:1"]);
+    assert!(code == Some(1) && said.contains("127.0.0.1:1"), "{code:?} {said}");
+    assert_eq!(
+        run(&["demo", "--once", "--istiod", "127.0.0.1:1"]).0,
+        Some(2),
+        "--kubeconfig is needed"
+    );
+}
