@@ -30,6 +30,8 @@ pub struct Scratch {
     pub lossy: Lossy,
     maps: ClassMaps,
     slots: Vec<Slot>,
+    open: Vec<(u32, u32)>,
+    out: Vec<u8>,
 }
 
 /// How often each rule was applied.
@@ -89,8 +91,8 @@ pub struct ConvertedResult {
     pub null: bool,
 }
 
-/// Arguments or results beyond this have their buffer grow.
-const FIRST_BUFFER: usize = 256;
+/// What a worker keeps of the buffer that conversions write into.
+const MOST_KEPT: usize = 1 << 20;
 
 impl MethodBinding {
     /// The request message of arguments that lie one after another in one stream, as in a Dubbo2 body.
@@ -103,14 +105,16 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
-        let out = Vec::with_capacity(stream.len().saturating_add(FIRST_BUFFER / 4));
-        let mut walk = ToProtobuf::new(stream, &self.types, scratch, limits, out);
-        let done = match &self.arguments {
-            ArgumentsPlan::Whole(conv) => walk.whole(conv).map(|_| ()),
-            ArgumentsPlan::Spread(fields) => fields.iter().try_for_each(|field| walk.argument(field)),
-            ArgumentsPlan::None => Err(streaming()),
-        };
-        self.finish(Side::Arguments, done.map(|()| walk.out.into()))
+        self.convert(Side::Arguments, scratch, |scratch, out| {
+            walk(&self.types, stream, scratch, limits, out, |walk| {
+                match &self.arguments {
+                    ArgumentsPlan::Whole(conv) => walk.whole(conv).map(drop),
+                    ArgumentsPlan::Spread(fields) => fields.iter().try_for_each(|field| walk.argument(field)),
+                    ArgumentsPlan::None => Err(streaming()),
+                }
+            })
+        })
+        .map(|(bytes, ())| bytes)
     }
 
     /// The request message of arguments that are a stream each, as in a wrapper.
@@ -123,33 +127,24 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
-        let fields = match &self.arguments {
-            ArgumentsPlan::Whole(_) => 1,
-            ArgumentsPlan::Spread(fields) => fields.len(),
-            ArgumentsPlan::None => return self.finish(Side::Arguments, Err(streaming())),
-        };
-        if fields != streams.len() {
-            let text = format!("{} arguments for {fields} parameters", streams.len());
-            return self.finish(Side::Arguments, Err(fault(Rule::Arity, text)));
-        }
-        let length = streams.iter().map(Bytes::len).fold(0usize, usize::saturating_add);
-        let mut out = Vec::with_capacity(length.saturating_add(FIRST_BUFFER / 4));
-        for (position, stream) in streams.iter().enumerate() {
-            let mut walk = ToProtobuf::new(stream, &self.types, scratch, limits, std::mem::take(&mut out));
-            let done = match &self.arguments {
-                ArgumentsPlan::Whole(conv) => walk.whole(conv).map(|_| ()),
-                ArgumentsPlan::Spread(fields) => match fields.get(position) {
-                    Some(field) => walk.argument(field),
-                    None => Ok(()),
-                },
-                ArgumentsPlan::None => Ok(()),
-            };
-            out = walk.out;
-            if let Err(error) = done {
-                return self.finish(Side::Arguments, Err(error));
+        self.convert(Side::Arguments, scratch, |scratch, out| match &self.arguments {
+            ArgumentsPlan::Whole(conv) => match streams {
+                [stream] => walk(&self.types, stream, scratch, limits, out, |walk| {
+                    walk.whole(conv).map(drop)
+                }),
+                _ => Err(arity(streams.len(), 1)),
+            },
+            ArgumentsPlan::Spread(fields) if fields.len() == streams.len() => {
+                fields.iter().zip(streams).try_for_each(|(field, stream)| {
+                    walk(&self.types, stream, scratch, limits, out, |walk| {
+                        walk.argument(field)
+                    })
+                })
             }
-        }
-        Ok(out.into())
+            ArgumentsPlan::Spread(fields) => Err(arity(streams.len(), fields.len())),
+            ArgumentsPlan::None => Err(streaming()),
+        })
+        .map(|(bytes, ())| bytes)
     }
 
     /// The request message of a generic call's arguments (`$invoke`): the stream holds the method's name, its parameter
@@ -163,10 +158,12 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
-        let out = Vec::with_capacity(stream.len());
-        let mut walk = ToProtobuf::new(stream, &self.types, scratch, limits, out);
-        let done = walk.generic(&self.arguments);
-        self.finish(Side::Arguments, done.map(|()| walk.out.into()))
+        self.convert(Side::Arguments, scratch, |scratch, out| {
+            walk(&self.types, stream, scratch, limits, out, |walk| {
+                walk.generic(&self.arguments)
+            })
+        })
+        .map(|(bytes, ())| bytes)
     }
 
     /// The arguments of a request message, one after another in one stream.
@@ -179,14 +176,15 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
-        let mut out = Vec::with_capacity(message.len().saturating_add(FIRST_BUFFER));
-        let mut walk = ToHessian::new(Writer::new(&mut out), &self.types, scratch, limits);
-        let done = match &self.arguments {
-            ArgumentsPlan::Whole(conv) => walk.whole(conv, message),
-            ArgumentsPlan::Spread(fields) => walk.fields(message, fields),
-            ArgumentsPlan::None => Err(streaming()),
-        };
-        self.finish(Side::Arguments, done.map(|()| out.into()))
+        self.convert(Side::Arguments, scratch, |scratch, out| {
+            let mut walk = ToHessian::new(Writer::new(out), &self.types, scratch, limits);
+            match &self.arguments {
+                ArgumentsPlan::Whole(conv) => walk.whole(conv, message),
+                ArgumentsPlan::Spread(fields) => walk.fields(message, fields),
+                ArgumentsPlan::None => Err(streaming()),
+            }
+        })
+        .map(|(bytes, ())| bytes)
     }
 
     /// The arguments of a request message, a stream each.
@@ -199,21 +197,20 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<SmallVec<[Bytes; 4]>, MappingError> {
-        let mut streams = SmallVec::new();
-        match &self.arguments {
-            ArgumentsPlan::Spread(fields) => {
-                for field in fields {
-                    let mut out = Vec::with_capacity(message.len().saturating_add(FIRST_BUFFER / 4));
-                    let mut walk = ToHessian::new(Writer::new(&mut out), &self.types, scratch, limits);
-                    let done = walk.fields(message, std::slice::from_ref(field));
-                    streams.push(self.finish(Side::Arguments, done.map(|()| out.into()))?);
-                }
-            }
-            ArgumentsPlan::Whole(_) | ArgumentsPlan::None => {
-                streams.push(self.arguments_to_hessian(message, scratch, limits)?);
-            }
-        }
-        Ok(streams)
+        let ArgumentsPlan::Spread(fields) = &self.arguments else {
+            let whole = self.arguments_to_hessian(message, scratch, limits)?;
+            return Ok(smallvec::smallvec![whole]);
+        };
+        fields
+            .iter()
+            .map(|field| {
+                let one = self.convert(Side::Arguments, scratch, |scratch, out| {
+                    ToHessian::new(Writer::new(out), &self.types, scratch, limits)
+                        .fields(message, std::slice::from_ref(field))
+                });
+                one.map(|(bytes, ())| bytes)
+            })
+            .collect()
     }
 
     /// The reply message of a result, which is the one value of its stream.
@@ -226,23 +223,21 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<ConvertedResult, MappingError> {
-        let out = Vec::with_capacity(stream.len().saturating_add(FIRST_BUFFER / 4));
-        let mut walk = ToProtobuf::new(stream, &self.types, scratch, limits, out);
-        let done = match &self.result {
-            ResultPlan::Whole(conv) => walk.whole(conv),
-            ResultPlan::Single(field) => walk.argument(field).map(|()| false),
-            ResultPlan::Void => Ok(false),
-            ResultPlan::None => Err(streaming()),
-        };
-        let null = self.finish(Side::Result, done)?;
-        if null && self.null_result != super::NullResult::Empty {
-            let error = fault(Rule::NullResult, "the method returned null");
-            return self.finish(Side::Result, Err(error));
-        }
-        Ok(ConvertedResult {
-            bytes: walk_out(walk),
-            null,
-        })
+        let (bytes, null) = self.convert(Side::Result, scratch, |scratch, out| {
+            let null = walk(&self.types, stream, scratch, limits, out, |walk| {
+                match &self.result {
+                    ResultPlan::Whole(conv) => walk.whole(conv),
+                    ResultPlan::Single(field) => walk.argument(field).map(|()| false),
+                    ResultPlan::Void => Ok(false),
+                    ResultPlan::None => Err(streaming()),
+                }
+            })?;
+            if null && self.null_result != super::NullResult::Empty {
+                return Err(fault(Rule::NullResult, "the method returned null"));
+            }
+            Ok(null)
+        })?;
+        Ok(ConvertedResult { bytes, null })
     }
 
     /// The result in a reply message as a stream of its one value. `null`: the reply had the trailer
@@ -257,17 +252,7 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
-        if null || matches!(self.result, ResultPlan::Void) {
-            return Ok(Bytes::from_static(b"N"));
-        }
-        let mut out = Vec::with_capacity(message.len().saturating_add(FIRST_BUFFER));
-        let mut walk = ToHessian::new(Writer::new(&mut out), &self.types, scratch, limits);
-        let done = match &self.result {
-            ResultPlan::Whole(conv) => walk.whole(conv, message),
-            ResultPlan::Single(field) => walk.fields(message, std::slice::from_ref(&**field)),
-            ResultPlan::Void | ResultPlan::None => Err(streaming()),
-        };
-        self.finish(Side::Result, done.map(|()| out.into()))
+        self.result(message, null, false, scratch, limits)
     }
 
     /// The result in a reply message for a generic caller: objects are maps with a `class` entry, enums their names
@@ -282,27 +267,68 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
+        self.result(message, null, true, scratch, limits)
+    }
+
+    fn result(
+        &self,
+        message: &[u8],
+        null: bool,
+        generic: bool,
+        scratch: &mut Scratch,
+        limits: &Limits,
+    ) -> Result<Bytes, MappingError> {
         if null || matches!(self.result, ResultPlan::Void) {
             return Ok(Bytes::from_static(b"N"));
         }
-        let mut out = Vec::with_capacity(message.len().saturating_add(FIRST_BUFFER));
-        let mut walk = ToHessian::new(Writer::new(&mut out), &self.types, scratch, limits);
-        walk.generic = true;
-        let done = match &self.result {
-            ResultPlan::Whole(conv) => walk.whole(conv, message),
-            ResultPlan::Single(field) => walk.fields(message, std::slice::from_ref(&**field)),
-            ResultPlan::Void | ResultPlan::None => Err(streaming()),
-        };
-        self.finish(Side::Result, done.map(|()| out.into()))
+        self.convert(Side::Result, scratch, |scratch, out| {
+            let mut walk = ToHessian::new(Writer::new(out), &self.types, scratch, limits);
+            walk.generic = generic;
+            match &self.result {
+                ResultPlan::Whole(conv) => walk.whole(conv, message),
+                ResultPlan::Single(field) => walk.fields(message, std::slice::from_ref(&**field)),
+                ResultPlan::Void | ResultPlan::None => Err(streaming()),
+            }
+        })
+        .map(|(bytes, ())| bytes)
     }
 
-    fn finish<T>(&self, side: Side, done: Fallible<T>) -> Result<T, MappingError> {
+    /// Runs a conversion into the worker's buffer, and gives what it wrote in a buffer of its size: the one allocation.
+    fn convert<T>(
+        &self,
+        side: Side,
+        scratch: &mut Scratch,
+        run: impl FnOnce(&mut Scratch, &mut Vec<u8>) -> Fallible<T>,
+    ) -> Result<(Bytes, T), MappingError> {
+        let mut out = std::mem::take(&mut scratch.out);
+        out.clear();
+        let done = run(scratch, &mut out);
+        let done = done.map(|more| (Bytes::copy_from_slice(&out), more));
+        if out.capacity() <= MOST_KEPT {
+            scratch.out = out;
+        }
         done.map_err(|fault| (*fault).into_error(&self.name, side))
     }
 }
 
-fn walk_out(walk: ToProtobuf<'_, '_>) -> Bytes {
-    walk.out.into()
+/// One walk over a Hessian stream that appends to `out`.
+fn walk<'a, 's, T>(
+    types: &'s Types,
+    stream: &'a [u8],
+    scratch: &'s mut Scratch,
+    limits: &Limits,
+    out: &mut Vec<u8>,
+    run: impl FnOnce(&mut ToProtobuf<'a, 's>) -> Fallible<T>,
+) -> Fallible<T> {
+    let mut walk = ToProtobuf::new(stream, types, scratch, limits, std::mem::take(out));
+    let done = run(&mut walk);
+    *out = walk.out;
+    done
+}
+
+#[cold]
+fn arity(found: usize, wanted: usize) -> Box<super::error::Fault> {
+    fault(Rule::Arity, format!("{found} arguments for {wanted} parameters"))
 }
 
 #[cold]
@@ -320,7 +346,7 @@ pub(crate) fn object_to_protobuf(
 ) -> Fallible<Vec<u8>> {
     let mut walk = ToProtobuf::new(stream, types, scratch, limits, Vec::new());
     let token = walk.read_value()?;
-    walk.object(message, token)?;
+    walk.object(message, &token)?;
     Ok(walk.out)
 }
 
@@ -334,7 +360,7 @@ pub(crate) fn throwable_of_message(
     scratch: &mut Scratch,
     limits: &Limits,
 ) -> Fallible<Vec<u8>> {
-    let mut out = Vec::with_capacity(bytes.len().saturating_add(FIRST_BUFFER));
+    let mut out = Vec::with_capacity(bytes.len().saturating_add(256));
     let plan = types.message(message);
     let standard = ["detailMessage", "cause", "stackTrace", "suppressedExceptions"];
     let own: Vec<_> = plan

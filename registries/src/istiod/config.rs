@@ -55,6 +55,7 @@ impl Node {
             domain,
             ..
         } = self;
+        let name = names::as_label(name);
         format!("sidecar~{address}~{name}.{namespace}~{namespace}.svc.{domain}")
     }
 }

@@ -61,6 +61,34 @@ pub fn suffix_of<'s>(host: &str, suffixes: &'s [String]) -> Option<&'s str> {
     })
 }
 
+/// A text as a DNS label: itself where it is one, else what can be kept of it and eight digits of its hash.
+pub fn as_label(text: &str) -> String {
+    if is_label(text) {
+        return text.to_owned();
+    }
+    let kept = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let body: String = text
+        .chars()
+        .map(kept)
+        .skip_while(|c| *c == '-')
+        .take(LABEL - MARK)
+        .collect();
+    let body = body.trim_end_matches('-');
+    let digest = Sha256::digest(text.as_bytes());
+    let mark: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    if body.is_empty() {
+        format!("x-{mark}")
+    } else {
+        format!("{body}-{mark}")
+    }
+}
+
 /// Whether a text is a DNS label of RFC 1123, lower case.
 pub fn is_label(text: &str) -> bool {
     let edge = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
@@ -203,6 +231,17 @@ mod tests {
         assert_eq!(hosts[&keys[2]], "a.users.dubbo");
         assert_ne!(hosts[&keys[0]], hosts[&keys[1]]);
         assert!(hosts[&keys[0]].starts_with("a.orders-"), "{hosts:?}");
+    }
+
+    #[test]
+    fn makes_labels_of_any_text() {
+        assert_eq!(as_label("landbridge-0"), "landbridge-0");
+        for text in ["", "Host_1.example", "--", "é", &"a".repeat(300)] {
+            let label = as_label(text);
+            assert!(is_label(&label), "{text}: {label}");
+        }
+        assert!(as_label("Host_1.example").starts_with("host-1-example-"));
+        assert_ne!(as_label("A"), as_label("a_"));
     }
 
     #[test]

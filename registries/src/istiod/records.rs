@@ -31,7 +31,8 @@ const TLS_MODE: &str = "security.istio.io/tlsMode";
 /// istiod would patch an address into every object, and push each time.
 const NO_AUTO_ADDRESS: &str = "networking.istio.io/enable-autoallocate-ip";
 
-/// Whose records they are: the installation (all replicas together) and this replica. Both are DNS labels.
+/// Whose records they are: the installation (all replicas together) and this replica. Labels and object names carry them
+/// as DNS labels ([`names::as_label`]).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Owner {
     /// The installation.
@@ -66,7 +67,7 @@ pub fn service_entry(
             number: policy.mesh_port,
             protocol: "GRPC".into(),
         }],
-        selector: BTreeMap::from([(INSTALLATION.into(), identity.installation.clone())]),
+        selector: BTreeMap::from([(INSTALLATION.into(), names::as_label(&identity.installation))]),
         endpoints: Vec::new(),
         export_to: policy.export_to.clone(),
         subject_alt_names: policy.subject_alt_names.clone(),
@@ -85,14 +86,14 @@ pub fn workload_entry(
 ) -> (String, WorkloadEntry) {
     let mut labels = BTreeMap::from([
         (CANONICAL_NAME.into(), CANONICAL.into()),
-        (INSTALLATION.into(), identity.installation.clone()),
+        (INSTALLATION.into(), names::as_label(&identity.installation)),
     ]);
     if !policy.subject_alt_names.is_empty() {
         // Not `serviceAccount`: istiod would form the identity with the record's namespace instead of ours.
         labels.insert(TLS_MODE.into(), "istio".into());
     }
     let mut own = marks(identity);
-    own.insert(REPLICA.into(), identity.replica.clone());
+    own.insert(REPLICA.into(), names::as_label(&identity.replica));
     own.insert(EPOCH.into(), identity.epoch.to_string());
     let entry = WorkloadEntry {
         labels: own,
@@ -105,13 +106,18 @@ pub fn workload_entry(
             weight: 0,
         },
     };
-    (format!("{}-{}", identity.installation, identity.replica), entry)
+    let name = format!(
+        "{}-{}",
+        names::as_label(&identity.installation),
+        names::as_label(&identity.replica)
+    );
+    (name, entry)
 }
 
 fn marks(identity: &Identity) -> BTreeMap<String, String> {
     BTreeMap::from([
         (MANAGED_BY.into(), CANONICAL.into()),
-        (INSTALLATION.into(), identity.installation.clone()),
+        (INSTALLATION.into(), names::as_label(&identity.installation)),
         (HOP.into(), identity.hop.to_string()),
         (NO_AUTO_ADDRESS.into(), "false".into()),
     ])
@@ -141,6 +147,17 @@ mod tests {
         let (name, workload) =
             workload_entry(&replica("a", 1), "10.0.0.1:20000".parse().unwrap(), "", &policy);
         assert_eq!(name, "shop-a");
+        let (odd, entry) = workload_entry(
+            &replica("Host_1.example", 1),
+            "10.0.0.1:1".parse().unwrap(),
+            "",
+            &policy,
+        );
+        assert!(odd.starts_with("shop-host-1-example-"), "{odd}");
+        assert_eq!(
+            crate::istiod::publish::validate::workload_entry(&odd, &entry),
+            Ok(())
+        );
         assert!(
             one.selector
                 .iter()

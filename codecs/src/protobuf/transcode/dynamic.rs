@@ -326,8 +326,8 @@ impl<'a> ToProtobuf<'a, '_> {
         put_bytes(1, format!("{TYPE_URL_PREFIX}{name}").as_bytes(), &mut self.out);
         let start = wire::begin(2, &mut self.out);
         match conv.proto {
-            F::Message(_) | F::Timestamp => self.any_content(&conv, token)?,
-            _ => self.any_scalar(&conv, token)?,
+            F::Message(_) | F::Timestamp => self.any_content(&conv, &token)?,
+            _ => self.any_scalar(&conv, &token)?,
         }
         wire::end(start, &mut self.out);
         Ok(())

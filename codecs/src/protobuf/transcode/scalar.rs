@@ -129,22 +129,26 @@ impl<'a> ToProtobuf<'a, '_> {
         clippy::cast_possible_truncation,
         reason = "a double is rounded to the nearest float, as the rule says"
     )]
-    pub(super) fn numeric(&mut self, conv: &Conv, token: Token<'a>) -> Fallible<Wire<'static>> {
+    pub(super) fn numeric(&mut self, conv: &Conv, token: &Token<'a>) -> Fallible<Wire<'static>> {
+        // What nearly all numbers are.
+        if let (J::Int | J::Long, Token::Int(_) | Token::Long(_)) = (conv.java, token) {
+            return encode_int(conv, self.integer(conv.java, token)?);
+        }
         match (&conv.proto, conv.java) {
             (F::Enum(id), _) => self
-                .enum_number(*id, token)
+                .enum_number(*id, *token)
                 .map(|number| Wire::Varint(i64::from(number) as u64)),
             (F::Bool, java) => match token {
-                Token::Bool(value) => Ok(Wire::Varint(u64::from(value))),
+                Token::Bool(value) => Ok(Wire::Varint(u64::from(*value))),
                 Token::ObjectStart { .. } if java == J::AtomicBoolean => {
-                    let handle = self.handle_of(token)?;
+                    let handle = self.handle_of(*token)?;
                     let value = handle.flag.or(handle.int.map(|int| int != 0));
                     Ok(Wire::Varint(u64::from(value.unwrap_or(false))))
                 }
-                other => Err(unexpected(java, &other)),
+                other => Err(unexpected(java, other)),
             },
             (F::Float | F::Double, java) => {
-                let value = self.double(java, token)?;
+                let value = self.double(java, *token)?;
                 if conv.proto == F::Double {
                     return Ok(Wire::Fixed64(value.to_bits()));
                 }
@@ -158,22 +162,22 @@ impl<'a> ToProtobuf<'a, '_> {
                 Ok(Wire::Fixed32(narrow.to_bits()))
             }
             (_, J::Date | J::SqlTimestamp) => {
-                let millis = self.millis(conv.java, token)?;
+                let millis = self.millis(conv.java, *token)?;
                 encode_int(conv, millis)
             }
-            (_, J::BigInteger) => self.big_number(conv, token),
+            (_, J::BigInteger) => self.big_number(conv, *token),
             (_, J::Char) => {
                 let value = match token {
-                    Token::Str(text) => self.unit(text)?,
-                    other => self.integer(J::Char, &other)?,
+                    Token::Str(text) => self.unit(*text)?,
+                    other => self.integer(J::Char, other)?,
                 };
                 encode_int(conv, value)
             }
             (_, java @ (J::AtomicInteger | J::AtomicLong | J::Year)) => {
                 let value = match token {
-                    Token::Int(_) | Token::Long(_) => self.integer(java, &token)?,
+                    Token::Int(_) | Token::Long(_) => self.integer(java, token)?,
                     other => {
-                        let handle = self.handle_of(other)?;
+                        let handle = self.handle_of(*other)?;
                         match java {
                             J::Year => handle.parts.year,
                             _ => handle.int.unwrap_or(0),
@@ -182,7 +186,7 @@ impl<'a> ToProtobuf<'a, '_> {
                 };
                 encode_int(conv, value)
             }
-            (_, java) => encode_int(conv, self.integer(java, &token)?),
+            (_, java) => encode_int(conv, self.integer(java, token)?),
         }
     }
 

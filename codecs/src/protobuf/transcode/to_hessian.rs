@@ -34,7 +34,7 @@ pub(super) struct ToHessian<'s, 'o> {
     pub(super) lossy: &'s mut Lossy,
     slots: &'s mut Vec<Slot>,
     /// Messages being written as objects, with their reference numbers.
-    open: Vec<(u32, u32)>,
+    open: &'s mut Vec<(u32, u32)>,
     depth: u32,
     /// Steps left.
     nodes: u32,
@@ -52,12 +52,13 @@ impl<'s, 'o> ToHessian<'s, 'o> {
         limits: &Limits,
     ) -> Self {
         scratch.slots.clear();
+        scratch.open.clear();
         Self {
             writer,
             types,
             lossy: &mut scratch.lossy,
             slots: &mut scratch.slots,
-            open: Vec::new(),
+            open: &mut scratch.open,
             depth: 0,
             nodes: limits.nodes,
             classes: Vec::new(),

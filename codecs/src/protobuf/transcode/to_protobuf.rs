@@ -107,17 +107,17 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     /// A value that is the whole message; `true` when it was null.
     pub(super) fn whole(&mut self, conv: &Conv) -> Fallible<bool> {
         let token = self.read_value()?;
-        if token == Token::Null {
+        if matches!(token, Token::Null) {
             return Ok(true);
         }
-        self.content(conv, token)?;
+        self.content(conv, &token)?;
         Ok(false)
     }
 
     /// An argument or result that is one field.
     pub(super) fn argument(&mut self, field: &FieldPlan) -> Fallible<()> {
         let token = self.reader.read()?;
-        self.field(field, token)
+        self.field(field, &token)
             .map_err(|fault| fault.within(&field.name))
     }
 
@@ -150,11 +150,11 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 (ArgumentsPlan::Whole(conv), _) => {
                     let token = self.follow(token)?;
                     if token != Token::Null {
-                        self.content(conv, token)?;
+                        self.content(conv, &token)?;
                     }
                 }
                 (_, Some(field)) => {
-                    self.field(field, token)
+                    self.field(field, &token)
                         .map_err(|fault| fault.within(&field.name))?;
                 }
                 _ => {}
@@ -167,18 +167,20 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     }
 
     /// One field of a message.
-    fn field(&mut self, field: &FieldPlan, token: Token<'a>) -> Fallible<()> {
-        let token = match token {
-            Token::Ref(reference) if field.back_reference && self.reader.is_open(reference) => return Ok(()),
-            other => self.follow(other)?,
-        };
-        if token == Token::Null {
-            return self.null(field);
-        }
-        match &field.shape {
-            Shape::One(conv) => self.value(field.number, conv, !field.presence, token),
-            Shape::List(plan) => self.list(field, plan, token),
-            Shape::Map(plan) => self.map(field, plan, token),
+    fn field(&mut self, field: &FieldPlan, token: &Token<'a>) -> Fallible<()> {
+        // Tokens are handed on by reference: they are large, and copying one that was just written stalls.
+        match token {
+            Token::Null => self.null(field),
+            Token::Ref(reference) if field.back_reference && self.reader.is_open(*reference) => Ok(()),
+            Token::Ref(_) => {
+                let token = self.follow(*token)?;
+                self.field(field, &token)
+            }
+            _ => match &field.shape {
+                Shape::One(conv) => self.value(field.number, conv, !field.presence, token),
+                Shape::List(plan) => self.list(field, plan, token),
+                Shape::Map(plan) => self.map(field, plan, token),
+            },
         }
     }
 
@@ -201,19 +203,19 @@ impl<'a, 's> ToProtobuf<'a, 's> {
 
     /// One value with its tag. `elide`: the default is not written.
     #[inline]
-    fn value(&mut self, number: u32, conv: &Conv, elide: bool, token: Token<'a>) -> Fallible<()> {
+    fn value(&mut self, number: u32, conv: &Conv, elide: bool, token: &Token<'a>) -> Fallible<()> {
         match &conv.proto {
             F::String => {
                 if let (J::String, Token::Str(text)) = (conv.java, token) {
                     return self.string(number, elide, text);
                 }
-                let text = self.text(conv.java, token)?;
+                let text = self.text(conv.java, *token)?;
                 if !(elide && text.is_empty()) {
                     wire::put_bytes(number, text.as_bytes(), &mut self.out);
                 }
             }
             F::Bytes => {
-                if let (J::Bytes, Token::Binary(binary)) = (conv.java, &token) {
+                if let (J::Bytes, Token::Binary(binary)) = (conv.java, token) {
                     if !(elide && binary.is_empty()) {
                         put_tag(number, wire::BYTES, &mut self.out);
                         put_varint(length(binary.len()), &mut self.out);
@@ -223,7 +225,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                     }
                     return Ok(());
                 }
-                let bytes = self.raw_bytes(conv.java, token)?;
+                let bytes = self.raw_bytes(conv.java, *token)?;
                 if !(elide && bytes.is_empty()) {
                     wire::put_bytes(number, &bytes, &mut self.out);
                 }
@@ -245,22 +247,14 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     }
 
     #[inline]
-    fn string(&mut self, number: u32, elide: bool, text: Str<'a>) -> Fallible<()> {
+    fn string(&mut self, number: u32, elide: bool, text: &Str<'a>) -> Fallible<()> {
         if elide && text.is_empty() {
             return Ok(());
         }
         put_tag(number, wire::BYTES, &mut self.out);
-        match text.as_str() {
-            Some(text) => {
-                put_varint(length(text.len()), &mut self.out);
-                self.out.extend_from_slice(text.as_bytes());
-            }
-            None => {
-                put_varint(length(text.utf8_len()), &mut self.out);
-                if !text.write_utf8(&mut self.out) {
-                    self.lose(Rule::Surrogate, "text holds half of a surrogate pair")?;
-                }
-            }
+        put_varint(length(text.utf8_len()), &mut self.out);
+        if !text.write_utf8(&mut self.out) {
+            self.lose(Rule::Surrogate, "text holds half of a surrogate pair")?;
         }
         Ok(())
     }
@@ -283,7 +277,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     }
 
     /// What is inside of a message type.
-    fn content(&mut self, conv: &Conv, token: Token<'a>) -> Fallible<()> {
+    fn content(&mut self, conv: &Conv, token: &Token<'a>) -> Fallible<()> {
         match &conv.proto {
             F::Message(id) => self.object(*id, token),
             F::Polymorphic(id) => self.branch(*id, token),
@@ -298,40 +292,40 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 .field(field, token)
                 .map_err(|fault| fault.within(&field.name)),
             F::Timestamp => {
-                let (seconds, nanos) = self.timestamp(conv.java, token)?;
+                let (seconds, nanos) = self.timestamp(conv.java, *token)?;
                 self.put_int(1, seconds);
                 self.put_int(2, i64::from(nanos));
                 Ok(())
             }
             F::Duration => {
-                let (seconds, nanos) = self.span(token)?;
+                let (seconds, nanos) = self.span(*token)?;
                 self.put_int(1, seconds);
                 self.put_int(2, i64::from(nanos));
                 Ok(())
             }
             F::Decimal => {
-                let text = self.text(J::BigDecimal, token)?;
+                let text = self.text(J::BigDecimal, *token)?;
                 if !text.is_empty() {
                     wire::put_bytes(1, text.as_bytes(), &mut self.out);
                 }
                 Ok(())
             }
             F::TypeDate | F::TimeOfDay | F::DateTime => {
-                let parts = self.parts(conv.java, token)?;
+                let parts = self.parts(conv.java, *token)?;
                 self.google_type(&conv.proto, &parts)
             }
-            F::Struct | F::Value | F::ListValue | F::JavaValue | F::AnyMessage => self.dynamic(conv, token),
-            _ => Err(unexpected(conv.java, &token)),
+            F::Struct | F::Value | F::ListValue | F::JavaValue | F::AnyMessage => self.dynamic(conv, *token),
+            _ => Err(unexpected(conv.java, token)),
         }
     }
 
     /// What is inside of an Any.
-    pub(super) fn any_content(&mut self, conv: &Conv, token: Token<'a>) -> Fallible<()> {
+    pub(super) fn any_content(&mut self, conv: &Conv, token: &Token<'a>) -> Fallible<()> {
         self.content(conv, token)
     }
 
     /// A scalar in its wrapper inside of an Any.
-    pub(super) fn any_scalar(&mut self, conv: &Conv, token: Token<'a>) -> Fallible<()> {
+    pub(super) fn any_scalar(&mut self, conv: &Conv, token: &Token<'a>) -> Fallible<()> {
         self.value(1, conv, true, token)
     }
 
@@ -368,20 +362,22 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         Ok(())
     }
 
-    fn list(&mut self, field: &FieldPlan, plan: &ListPlan, token: Token<'a>) -> Fallible<()> {
+    fn list(&mut self, field: &FieldPlan, plan: &ListPlan, token: &Token<'a>) -> Fallible<()> {
         match token {
             Token::ListStart { .. } => {}
-            Token::ObjectStart { class, .. } => return self.enum_set(field, plan, class),
-            other => return Err(unexpected(J::Collection, &other)),
+            Token::ObjectStart { class, .. } => return self.enum_set(field, plan, *class),
+            other => return Err(unexpected(J::Collection, other)),
         }
         let before = self.out.len();
         let packed = plan.packed.then(|| wire::begin(field.number, &mut self.out));
         let mut index = 0usize;
         loop {
-            let token = self.reader.read()?;
-            if token == Token::End {
-                break;
-            }
+            let read = self.reader.read();
+            let token = match &read {
+                Ok(Token::End) => break,
+                Ok(token) => token,
+                Err(error) => return Err((*error).into()),
+            };
             self.element(field, plan, token)
                 .map_err(|fault| fault.within(&format!("[{index}]")))?;
             index = index.wrapping_add(1);
@@ -397,9 +393,12 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     }
 
     #[inline]
-    fn element(&mut self, field: &FieldPlan, plan: &ListPlan, token: Token<'a>) -> Fallible<()> {
-        let token = self.follow(token)?;
-        if token != Token::Null {
+    fn element(&mut self, field: &FieldPlan, plan: &ListPlan, token: &Token<'a>) -> Fallible<()> {
+        if let Token::Ref(_) = token {
+            let token = self.follow(*token)?;
+            return self.element(field, plan, &token);
+        }
+        if !matches!(token, Token::Null) {
             if plan.packed {
                 let value = self.numeric(&plan.item, token)?;
                 self.put(value);
@@ -462,7 +461,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 found = true;
                 let token = self.follow(token)?;
                 if token != Token::Null {
-                    self.list(field, plan, token)?;
+                    self.list(field, plan, &token)?;
                 }
             } else {
                 self.skip_after(token)?;
@@ -475,9 +474,9 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         }
     }
 
-    fn map(&mut self, field: &FieldPlan, plan: &MapPlan, token: Token<'a>) -> Fallible<()> {
+    fn map(&mut self, field: &FieldPlan, plan: &MapPlan, token: &Token<'a>) -> Fallible<()> {
         let Token::MapStart { .. } = token else {
-            return Err(unexpected(J::Map, &token));
+            return Err(unexpected(J::Map, token));
         };
         let mut index = 0usize;
         loop {
@@ -485,15 +484,18 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             if token == Token::End {
                 return Ok(());
             }
-            self.entry(field, plan, token)
+            self.entry(field, plan, &token)
                 .map_err(|fault| fault.within(&format!("[{index}]")))?;
             index = index.wrapping_add(1);
         }
     }
 
-    fn entry(&mut self, field: &FieldPlan, plan: &MapPlan, key: Token<'a>) -> Fallible<()> {
-        let key = self.follow(key)?;
-        if key == Token::Null {
+    fn entry(&mut self, field: &FieldPlan, plan: &MapPlan, key: &Token<'a>) -> Fallible<()> {
+        if let Token::Ref(_) = key {
+            let key = self.follow(*key)?;
+            return self.entry(field, plan, &key);
+        }
+        if matches!(key, Token::Null) {
             return Err(fault(Rule::NullMapKey, "null key in a map"));
         }
         let before = self.out.len();
@@ -501,8 +503,8 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         self.value(1, &plan.key, false, key)
             .map_err(|fault| fault.within("key"))?;
         let value = self.read_value()?;
-        if value != Token::Null {
-            self.value(2, &plan.value, false, value)
+        if !matches!(value, Token::Null) {
+            self.value(2, &plan.value, false, &value)
                 .map_err(|fault| fault.within("value"))?;
         } else if self.null_is_zero(&plan.value) {
             self.default_value(2, &plan.value, false);
@@ -556,18 +558,18 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     }
 
     /// The fields of an object, or of the map that stands for one.
-    pub(super) fn object(&mut self, id: u32, token: Token<'a>) -> Fallible<()> {
+    pub(super) fn object(&mut self, id: u32, token: &Token<'a>) -> Fallible<()> {
         match token {
-            Token::ObjectStart { class, .. } => self.instance(id, class),
+            Token::ObjectStart { class, .. } => self.instance(id, *class),
             Token::MapStart { type_name, .. } => {
                 if let Some(name) = type_name {
-                    self.check_class(id, name)?;
+                    self.check_class(id, *name)?;
                 }
                 self.generic_object(id)
             }
             other => Err(fault(
                 Rule::Kind,
-                format!("expected an object, found {}", name_of(&other)),
+                format!("expected an object, found {}", name_of(other)),
             )),
         }
     }
@@ -582,7 +584,11 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             let from = self.out.len();
             match message.fields.get(usize::from(place)) {
                 Some(field) => {
-                    let token = self.reader.read()?;
+                    let read = self.reader.read();
+                    let token = match &read {
+                        Ok(token) => token,
+                        Err(error) => return Err((*error).into()),
+                    };
                     // The map may have moved on to another message inside; its room stays.
                     self.field(field, token)
                         .map_err(|fault| fault.within(&field.name))?;
@@ -687,7 +693,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             match message.fields.get(usize::from(place)) {
                 Some(field) => {
                     let token = self.reader.read()?;
-                    self.field(field, token)
+                    self.field(field, &token)
                         .map_err(|fault| fault.within(&field.name))?;
                 }
                 None if &*key == "class" => {
@@ -715,14 +721,14 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     }
 
     /// A oneof message: the branch of the object's class.
-    fn branch(&mut self, id: u32, token: Token<'a>) -> Fallible<()> {
+    fn branch(&mut self, id: u32, token: &Token<'a>) -> Fallible<()> {
         let Some(plan) = get(&self.types.polymorphic, id) else {
-            return Err(unexpected(J::Object, &token));
+            return Err(unexpected(J::Object, token));
         };
         let name = match token {
-            Token::ObjectStart { class, .. } => self.reader.class(class).map(|class| class.name()),
-            Token::MapStart { type_name, .. } => type_name,
-            other => return Err(unexpected(J::Object, &other)),
+            Token::ObjectStart { class, .. } => self.reader.class(*class).map(|class| class.name()),
+            Token::MapStart { type_name, .. } => *type_name,
+            other => return Err(unexpected(J::Object, other)),
         };
         let name = name.map(|name| name.to_cow()).unwrap_or_default();
         let place = plan.by_class.get(cut_proxy(&name)).copied().or(plan.default);

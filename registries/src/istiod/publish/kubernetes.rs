@@ -14,10 +14,10 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::istiod::Owner;
 use crate::istiod::publish::intake::{Admitted, Intake};
 use crate::istiod::publish::object::{self, Kind};
 use crate::istiod::publish::{HoldPolicy, Registrar, Report, StartError};
+use crate::istiod::{Owner, names};
 use crate::publish::{MeshRecords, ServiceEntry};
 use api::{Failure, Objects};
 
@@ -91,7 +91,10 @@ impl Kubernetes {
             objects: Objects::connect(config, namespace).await?,
             namespace: namespace.to_owned(),
             hold,
-            owner: owner.clone(),
+            owner: Owner {
+                installation: names::as_label(&owner.installation),
+                replica: names::as_label(&owner.replica),
+            },
             writers: config.writers,
         })
     }

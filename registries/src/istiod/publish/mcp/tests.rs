@@ -219,3 +219,30 @@ async fn sets_an_offender_aside() {
     assert_eq!(istiod.hosts().len(), 2);
     assert!(!bench.task.is_finished());
 }
+
+/// The circle that `Policy::mesh_waits` breaks: no ADS before our answers, so our answers cannot wait for ADS.
+#[tokio::test]
+async fn is_answered_by_an_istiod_that_opens_ads_afterwards() {
+    let mut bench = Bench::start("127.0.0.1:0", NO_HOLD).await;
+    let istiod = Istiod::start_with_mcp(bench.address).await.unwrap();
+    let raw: crate::istiod::RawConfig =
+        serde_saphyr::from_str(&format!("address: '{}'", istiod.address())).unwrap();
+    let client = crate::istiod::AdsClient::new(raw.try_into().unwrap());
+    let (_wanted, wants) = watch::channel(Arc::default());
+    let (views, mut view) = watch::channel(Arc::<crate::mesh_view::MeshView>::default());
+    let _client = Task::spawn(client.run(wants, views));
+    bench.until("a held stream", |report| report.streams == 1).await;
+    let refused = view.wait_for(|view| view.state.error.is_some());
+    let refused = tokio::time::timeout(Duration::from_secs(10), refused)
+        .await
+        .expect("ADS is closed")
+        .unwrap();
+    assert!(!refused.state.connected && !refused.state.synced);
+    drop(refused);
+    bench.want(fleet(2, [10, 0, 0, 1]));
+    let synced = view.wait_for(|view| view.state.synced && view.hosts.len() == 2);
+    tokio::time::timeout(Duration::from_secs(20), synced)
+        .await
+        .expect("synced within 20 s")
+        .unwrap();
+}
