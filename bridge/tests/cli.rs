@@ -168,3 +168,13 @@ fn the_demo_shows_every_crossing() {
         "--kubeconfig is needed"
     );
 }
+
+#[cfg(feature = "demo")]
+#[test]
+fn the_demo_goes_on_until_it_is_interrupted() {
+    let mut child = landbridge(&["demo"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    wait_for(&mut lines, "Ctrl-C ends the demo");
+    signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

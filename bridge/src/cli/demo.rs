@@ -70,17 +70,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ..telemetry::Config::default()
     });
     super::control_runtime()?.block_on(async {
-        let interrupted = tokio::signal::ctrl_c();
+        let stop = CancellationToken::new();
+        // Ctrl-C never drops the demo where it stands: what it registered in a real registry is taken back first.
+        let interrupt = async {
+            let _ = tokio::signal::ctrl_c().await;
+            stop.cancel();
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
-            shown = demo(arguments) => shown,
-            // Before the islands are up there is nothing to drain.
-            _ = interrupted => Ok(()),
+            shown = demo(arguments, &stop) => shown,
+            () = interrupt => Ok(()),
         }
     })?;
     Ok(())
 }
 
-async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
+async fn demo(arguments: &Arguments, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut legacy = LegacyIsland::start(arguments.zookeeper.as_deref())
         .await
         .context("start the legacy island")?;
@@ -91,7 +96,15 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
     let mut gateway = Gateway::start(prepared, Some(records))
         .await
         .context("start the gateway")?;
-    let result = at_work(arguments, &mut legacy, &mut mesh, &gateway, seen).await;
+    let shown = stop.run_until_cancelled(at_work(arguments, &mut legacy, &mut mesh, &gateway, seen));
+    let result = match shown.await {
+        Some(result) => result,
+        None if arguments.once => Err(anyhow::anyhow!("interrupted before the first round was over")),
+        None => {
+            say("");
+            Ok(())
+        }
+    };
     // Ctrl-C ends the demo at once; a round that is over has nothing in flight.
     let hurry = CancellationToken::new();
     hurry.cancel();
@@ -144,19 +157,13 @@ async fn at_work(
         return Ok(());
     }
     screen.invite(&ports);
-    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         for crossing in tour.round().await {
             screen.count(&crossing);
         }
         screen.summary(gateway);
-        tokio::select! {
-            _ = &mut interrupted => break,
-            () = tokio::time::sleep(PAUSE) => {}
-        }
+        tokio::time::sleep(PAUSE).await;
     }
-    screen.end();
-    Ok(())
 }
 
 /// What the islands do not know of each other yet.

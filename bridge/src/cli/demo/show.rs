@@ -164,12 +164,6 @@ impl Screen {
             say(&line);
         }
     }
-
-    pub(super) fn end(&mut self) {
-        if self.live {
-            say("");
-        }
-    }
 }
 
 fn in_millis(time: Duration) -> String {
