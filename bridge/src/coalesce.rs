@@ -70,11 +70,6 @@ impl Coalesced {
         self.0.borrow().out.written()
     }
 
-    /// Bytes that were gathered and not sent.
-    pub(crate) fn waiting(&self) -> usize {
-        self.0.borrow().out.len()
-    }
-
     /// When something was last read.
     pub(crate) fn last_read(&self) -> Instant {
         self.0.borrow().last_read
@@ -187,7 +182,7 @@ mod tests {
         io.write_all(b"one").await.unwrap();
         io.flush().await.unwrap();
         io.write_all(b"two").await.unwrap();
-        assert_eq!((io.gathered(), io.written(), io.waiting()), (6, 0, 6));
+        assert_eq!((io.gathered(), io.written()), (6, 0));
         let sender = io.clone();
         poll_fn(|cx| sender.poll_send(cx)).await.unwrap();
         let mut got = [0; 6];

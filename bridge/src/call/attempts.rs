@@ -126,7 +126,7 @@ impl Attempts<'_> {
         let choice = route::choose_mode(self.service, endpoint, from, is_bound, self.becomes);
         record.crosses(choice.mode);
         if choice.encoding == Encoding::Protobuf && self.bound.is_echo {
-            return Ok(self.bound.echo(self.worker, &self.invocation.arguments)?);
+            return self.bound.echo(self.worker, &self.invocation.arguments);
         }
         let streams =
             self.streams && choice.encoding == from && matches!(endpoint.protocol, Protocol::Triple { .. });

@@ -30,6 +30,15 @@ pub(crate) struct Known {
     methods: RefCell<HashMap<Box<str>, Rc<Method>>>,
 }
 
+/// Whether it was called by its rpc's name, its parameter types, and what the binding makes of it.
+type Overload = (bool, Option<Text>, Rc<Bound>);
+
+/// What the provider speaks, how the payload crossed, and the series of such calls.
+type Crossing = (Option<Wire>, Option<Mode>, Arc<Series>);
+
+/// Services of one hash.
+type Bucket = SmallVec<[(Island, Rc<Known>); 1]>;
+
 /// A method of a known service.
 pub(crate) struct Method {
     /// Its name, for labels; empty where there are too many.
@@ -39,8 +48,8 @@ pub(crate) struct Method {
     /// The hop attachment of a call that comes from no bridge.
     pub(crate) first_hop: Text,
     /// What the binding makes of it, by the kind of name and the parameter types.
-    pub(super) overloads: RefCell<SmallVec<[(bool, Option<Text>, Rc<Bound>); 1]>>,
-    series: RefCell<SmallVec<[(Option<Wire>, Option<Mode>, Arc<Series>); 2]>>,
+    pub(super) overloads: RefCell<SmallVec<[Overload; 1]>>,
+    series: RefCell<SmallVec<[Crossing; 2]>>,
 }
 
 impl Method {
@@ -138,7 +147,7 @@ pub(crate) struct Cache {
 struct Services {
     generation: u64,
     hasher: RandomState,
-    by_hash: HashMap<u64, SmallVec<[(Island, Rc<Known>); 1]>>,
+    by_hash: HashMap<u64, Bucket>,
     count: usize,
 }
 

@@ -58,7 +58,7 @@ pub(super) fn convert(
             }
         }
         Outcome::Exception(Exception::Throwable(throwable))
-            if !is_dubbo2 && !(target.throwables && target.encoding == Encoding::Wrapper) =>
+            if !(is_dubbo2 || target.throwables && target.encoding == Encoding::Wrapper) =>
         {
             let status = exception::to_status(&throwable, method, scratch, &Limits::DEFAULT);
             Outcome::Exception(Exception::Status(status))

@@ -76,7 +76,7 @@ fn reply(done: &Done, reply: &Reply, worker: &Worker, most: usize, out: &mut Vec
     let response = EncodeResponse {
         id: done.id,
         answer,
-        attachments: attachments.as_ref(),
+        attachments: attachments.as_deref(),
     };
     if let Err(error) = response.encode(most, scratch, &Limits::DEFAULT, out) {
         if matches!(error, EncodeError::TooLarge { .. }) {
@@ -91,23 +91,26 @@ fn reply(done: &Done, reply: &Reply, worker: &Worker, most: usize, out: &mut Vec
     }
 }
 
-/// What the consumer may see of a reply's attachments: never the provider's own `dubbo`.
-fn cleaned(attachments: &Attachments, scratch: &mut Scratch) -> Attachments {
+/// What the consumer may see of a reply's attachments: never the provider's own `dubbo`. What is as it should be, which
+/// is what Java providers send, is not copied.
+fn cleaned<'a>(attachments: &'a Attachments, scratch: &mut Scratch) -> Cow<'a, Attachments> {
     // A map that was just written can be read; if not, the consumer gets none.
-    let mut cleaned = crossing::to_dubbo2(attachments, scratch)
-        .map(Cow::into_owned)
-        .unwrap_or_default();
-    let received = cleaned.clone();
+    let mut cleaned = crossing::to_dubbo2(attachments, scratch).unwrap_or_default();
+    let mut private = [None; PRIVATE.len()];
     let mut says_dubbo = false;
-    for (name, value) in received.iter() {
-        if PRIVATE.contains(&&*name) {
-            cleaned.remove(&name);
+    for (name, value) in cleaned.iter() {
+        if let Some(at) = PRIVATE.iter().position(|private| *private == name) {
+            private[at] = PRIVATE.get(at);
         } else if name == "dubbo" {
             says_dubbo = value.to_text().as_deref() == Some(DUBBO_VERSION);
         }
     }
+    for name in private.into_iter().flatten() {
+        cleaned.to_mut().remove(name);
+    }
     if !says_dubbo {
-        cleaned.set(Text::from_static("dubbo"), Text::from_static(DUBBO_VERSION));
+        let dubbo = (Text::from_static("dubbo"), Text::from_static(DUBBO_VERSION));
+        cleaned.to_mut().set(dubbo.0, dubbo.1);
     }
     cleaned
 }

@@ -35,8 +35,8 @@ const MOST: usize = 1024;
 /// `HealthCheckResponse.ServingStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Serving {
-    Serving = 1,
-    NotServing = 2,
+    Yes = 1,
+    No = 2,
     Unknown = 3,
 }
 
@@ -162,10 +162,10 @@ async fn asked_for(mut body: RecvStream) -> Option<String> {
 
 fn look(worker: &Worker, service: &str) -> Serving {
     if worker.tasks.is_draining() {
-        return Serving::NotServing;
+        return Serving::No;
     }
     if service.is_empty() {
-        return Serving::Serving;
+        return Serving::Yes;
     }
     // dubbo-go asks for `group/interface:version`, gRPC clients for a name.
     let Ok(key) = service.parse::<ServiceKey>() else {
@@ -177,8 +177,8 @@ fn look(worker: &Worker, service: &str) -> Serving {
     match &known.service {
         None => Serving::Unknown,
         Some(service) if service.has_native(Island::Legacy) || service.has_native(Island::Mesh) => {
-            Serving::Serving
+            Serving::Yes
         }
-        Some(_) => Serving::NotServing,
+        Some(_) => Serving::No,
     }
 }

@@ -23,7 +23,7 @@ const HESSIAN2_TYPE: &str = "application/grpc+hessian2";
 
 pub(super) fn head(link: &Connection, call: &Outgoing<'_>) -> Result<Request<()>, CallError> {
     let bad = |error: http::Error| CallError::downstream(Kind::BadRequest).because(error);
-    let path = PathAndQuery::try_from(&*call.path).map_err(|error| bad(error.into()))?;
+    let path = PathAndQuery::try_from(call.path).map_err(|error| bad(error.into()))?;
     let authority = match call.authority {
         Some(authority) => Authority::try_from(authority).map_err(|error| bad(error.into()))?,
         None => link.authority.clone(),
