@@ -6,6 +6,7 @@ use super::super::wire::{self, Wire, put_tag, put_varint};
 use super::scalar::{name_of, unexpected};
 use super::time::Parts;
 use super::{In, Lossy, Scratch};
+use crate::hessian2::wire::TextForm;
 use crate::hessian2::{Limits, Reader, Str, Token};
 
 /// No field of the message.
@@ -252,6 +253,12 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             return Ok(());
         }
         put_tag(number, wire::BYTES, &mut self.out);
+        if !text.0.chunked && text.0.form != TextForm::Surrogates {
+            // One piece that is UTF-8 already: what nearly all text is.
+            put_varint(length(text.0.raw.len()), &mut self.out);
+            self.out.extend_from_slice(text.0.raw);
+            return Ok(());
+        }
         put_varint(length(text.utf8_len()), &mut self.out);
         if !text.write_utf8(&mut self.out) {
             self.lose(Rule::Surrogate, "text holds half of a surrogate pair")?;
