@@ -6,9 +6,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use codecs::dubbo2::descriptor;
 use codecs::hessian2::{Limits, Reader, Token};
 use codecs::invocation::Text;
+use codecs::plan::descriptor;
 use codecs::protobuf::binding::{MethodBinding, ServiceBinding};
 use codecs::{Attachments, Encoding, Invocation, Outcome, Payload, Plan, Reply};
 

@@ -4,6 +4,8 @@ use smallvec::SmallVec;
 
 use crate::protobuf::JavaType;
 
+pub use crate::dubbo2::descriptor::of_class_name;
+
 /// Type names of parameters.
 pub type Names = SmallVec<[String; 4]>;
 
