@@ -15,7 +15,6 @@ mod show;
 mod tour;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +30,10 @@ use crate::admin::Readiness;
 use crate::app::Gateway;
 use crate::config::{Config, Prepared, Source};
 use crate::telemetry;
+
+/// Where the operator's port usually is, and where the system may put it.
+const USUAL: &str = "127.0.0.1:9880";
+const ANY: &str = "127.0.0.1:0";
 
 /// How long the islands may take to know each other. Simulated ones need a second, a real istiod some more.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,10 +95,15 @@ async fn demo(arguments: &Arguments, stop: &CancellationToken) -> anyhow::Result
     let real = arguments.istiod.as_deref().zip(arguments.kubeconfig.as_deref());
     let mut mesh = MeshIsland::start(real).await.context("start the mesh")?;
     let (records, seen) = mpsc::channel(1024);
-    let prepared = prepare(&legacy, &mesh)?;
-    let mut gateway = Gateway::start(prepared, Some(records))
-        .await
-        .context("start the gateway")?;
+    // The usual port for the operator, so that `landbridge services` finds the demo without being told; any other where
+    // somebody has it already.
+    let usual = prepare(&legacy, &mesh, USUAL)?;
+    let mut gateway = match Gateway::start(usual, Some(records.clone())).await {
+        Ok(gateway) => gateway,
+        Err(_) => Gateway::start(prepare(&legacy, &mesh, ANY)?, Some(records))
+            .await
+            .context("start the gateway")?,
+    };
     let shown = stop.run_until_cancelled(at_work(arguments, &mut legacy, &mut mesh, &gateway, seen));
     let result = match shown.await {
         Some(result) => result,
@@ -178,7 +186,7 @@ async fn waiting(readiness: &Readiness, legacy: &LegacyIsland, mesh: &MeshIsland
 }
 
 /// The gateway's configuration: what a person would write for these islands.
-fn prepare(legacy: &LegacyIsland, mesh: &MeshIsland) -> anyhow::Result<Prepared> {
+fn prepare(legacy: &LegacyIsland, mesh: &MeshIsland, admin: &str) -> anyhow::Result<Prepared> {
     let text = format!(
         "version: 1\n\
          bridge: {{ installation: demo, replica: demo-0, workers: 2 }}\n\
@@ -194,7 +202,7 @@ fn prepare(legacy: &LegacyIsland, mesh: &MeshIsland) -> anyhow::Result<Prepared>
         mesh.istiod(),
         mesh.publish(),
         mesh.bindings(),
-        admin_address(),
+        admin,
     );
     let config = Config::parse(Source::new("demo.yaml", text), HashMap::new())?;
     let prepared = Prepared::reading(config, &mut |path: &Path| match path.to_str() {
@@ -203,13 +211,4 @@ fn prepare(legacy: &LegacyIsland, mesh: &MeshIsland) -> anyhow::Result<Prepared>
         _ => Err("not part of the demo".to_owned()),
     })?;
     Ok(prepared)
-}
-
-/// The usual port where it is free, so that `landbridge services` finds the demo without being told.
-fn admin_address() -> SocketAddr {
-    let usual = SocketAddr::from(([127, 0, 0, 1], 9880));
-    match std::net::TcpListener::bind(usual) {
-        Ok(_) => usual,
-        Err(_) => SocketAddr::from(([127, 0, 0, 1], 0)),
-    }
 }
