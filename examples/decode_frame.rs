@@ -12,11 +12,17 @@ use bytes::BytesMut;
 use codecs::dubbo2::{self, Message, ResponseBody};
 use codecs::hessian2::{Limits, Scratch};
 
+/// What is shown when no file is named: a call captured from a Java consumer.
+const CAPTURED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../tests/fixtures/java-captures/dubbo-2.7.23-hello.req.bin"
+);
+
 /// Dubbo's own ceiling of a body.
 const MOST: usize = 8 << 20;
 
 fn main() -> anyhow::Result<()> {
-    let path = std::env::args_os().nth(1).context("usage: decode-frame FILE")?;
+    let path = std::env::args_os().nth(1).unwrap_or_else(|| CAPTURED.into());
     let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
     let mut buffer = BytesMut::from(bytes.as_slice());
     let mut scratch = Scratch::default();
