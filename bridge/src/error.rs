@@ -4,6 +4,9 @@
 //! protocol shows; `call` decides by [`CallError::sent`] and the route's policy whether another attempt is allowed.
 
 use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Why the gateway could not obtain a reply for a call.
 #[derive(Debug)]
@@ -152,6 +155,17 @@ impl CallError {
         self
     }
 
+    /// The same error, or "the deadline passed" where that is what ended the stream: a server that minds the deadline
+    /// resets the stream when it passes (grpc-go does), on its own clock and so just before ours.
+    #[must_use]
+    pub(crate) fn or_late(self, deadline: Instant) -> Self {
+        const CLOSE: Duration = Duration::from_millis(20);
+        if self.kind == Kind::Closed && self.sent && Instant::now() + CLOSE >= deadline {
+            return Self::sent(Kind::Timeout).because(self);
+        }
+        self
+    }
+
     /// The error and its causes in one line, for the caller: `cannot decode the call: unknown tag 0x5e at byte 113`.
     pub fn text(&self) -> String {
         use std::fmt::Write;
@@ -249,6 +263,16 @@ mod tests {
         let error = CallError::unsent(Kind::Connect).because(io);
         assert_eq!(error.to_string(), "no connection to the provider");
         assert_eq!(error.text(), "no connection to the provider: refused by host");
+    }
+
+    #[test]
+    fn a_stream_reset_at_the_deadline_is_late_and_not_lost() {
+        let now = Instant::now();
+        let kind = |error: CallError, after| error.or_late(now + Duration::from_millis(after)).kind;
+        assert_eq!(kind(CallError::sent(Kind::Closed), 10), Kind::Timeout);
+        assert_eq!(kind(CallError::sent(Kind::Closed), 60_000), Kind::Closed);
+        assert_eq!(kind(CallError::unsent(Kind::Closed), 10), Kind::Closed);
+        assert_eq!(kind(CallError::sent(Kind::BadReply), 10), Kind::BadReply);
     }
 
     #[test]

@@ -65,11 +65,8 @@ fn grpc_go_reaches_grpc_go_through_the_translator() {
         &peers,
         &Setup::translator("protobuf", "protobuf", free_port(), port).binding(),
     );
-    let settings = [
-        ("LB_TARGET", format!("127.0.0.1:{}", gateway.triple)),
-        ("LB_STREAMS", "false".to_owned()),
-    ];
-    peers.go_suite("grpcclient", &settings).assert_all(30);
+    let settings = [("LB_TARGET", format!("127.0.0.1:{}", gateway.triple))];
+    peers.go_suite("grpcclient", &settings).assert_all(36);
 }
 
 #[test]

@@ -178,7 +178,7 @@ impl Attempts<'_> {
             return placed.await;
         };
         match tokio::time::timeout_at(deadline, placed).await {
-            Ok(result) => result,
+            Ok(result) => result.map_err(|error| error.or_late(deadline)),
             Err(_) if sent.get() => Err(CallError::sent(Kind::Timeout)),
             Err(_) => Err(CallError::unsent(Kind::Timeout)),
         }

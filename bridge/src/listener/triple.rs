@@ -253,7 +253,7 @@ async fn serve_call(
     match result {
         // The caller has left: nothing is written, and the call is dropped.
         None => {}
-        Some(Ok(Ok(answer))) => reply::write(&worker, respond, &asked, answer).await,
+        Some(Ok(Ok(answer))) => reply::write(respond, &asked, answer).await,
         Some(Ok(Err(error))) => reply::error(&mut respond, &asked, &error),
         Some(Err(_)) => {
             worker.count(Event::Panic);

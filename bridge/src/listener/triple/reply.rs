@@ -14,13 +14,13 @@ use h2::SendStream;
 use h2::server::SendResponse;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use tokio::time::Instant;
 
 use super::request::Asked;
 use crate::crossing;
 use crate::error::CallError;
 use crate::status;
 use crate::upstream::{Answer, Rest};
-use crate::worker::Worker;
 
 /// The code that goes with a Throwable: what 3.3.6 writes for business exceptions.
 const BUSINESS: &str = "3";
@@ -95,7 +95,7 @@ fn success(attachments: &Attachments) -> HeaderMap {
 }
 
 /// Answers a call with its reply.
-pub(super) async fn write(worker: &Worker, mut respond: SendResponse<Bytes>, asked: &Asked, answer: Answer) {
+pub(super) async fn write(mut respond: SendResponse<Bytes>, asked: &Asked, answer: Answer) {
     let attachments = &answer.reply.attachments;
     let (message, code) = match answer.reply.outcome {
         Outcome::Result(payload) => (payload.bytes, None),
@@ -125,7 +125,7 @@ pub(super) async fn write(worker: &Worker, mut respond: SendResponse<Bytes>, ask
         None => {
             let _ = stream.send_trailers(success(attachments));
         }
-        Some(rest) => relay(worker, stream, *rest).await,
+        Some(rest) => relay(stream, *rest, asked.deadline).await,
     }
 }
 
@@ -136,7 +136,7 @@ fn framed(message: &[u8]) -> Option<Bytes> {
 }
 
 /// Passes on the rest of a stream, message by message, as far as the caller's window allows.
-async fn relay(_worker: &Worker, mut stream: SendStream<Bytes>, mut rest: Rest) {
+async fn relay(mut stream: SendStream<Bytes>, mut rest: Rest, deadline: Option<Instant>) {
     loop {
         let next = poll_fn(|cx| {
             if stream.poll_reset(cx).is_ready() {
@@ -161,7 +161,13 @@ async fn relay(_worker: &Worker, mut stream: SendStream<Bytes>, mut rest: Rest) 
         let trailers = match ended {
             Ok((status, attachments)) if status.code == 0 => success(&attachments),
             Ok((status, attachments)) => trailers(&status.folded(), &attachments),
-            Err(error) => trailers(&status::to_triple(&error), &Attachments::new()),
+            Err(error) => {
+                let error = match deadline {
+                    Some(deadline) => error.or_late(deadline),
+                    None => error,
+                };
+                trailers(&status::to_triple(&error), &Attachments::new())
+            }
         };
         let _ = stream.send_trailers(trailers);
         return;

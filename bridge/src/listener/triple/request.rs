@@ -33,6 +33,8 @@ pub(super) struct Asked {
     pub(super) generation: Generation,
     /// The caller reads a Throwable with `tri-exception-code`.
     pub(super) reads_throwables: bool,
+    /// When the caller gives up, if it said so.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// Whether a request is gRPC at all, as far as its head says.
@@ -57,6 +59,7 @@ impl Asked {
             },
             generation,
             reads_throwables: generation == Generation::Java && counts_microseconds(&head.headers),
+            deadline: timeout(&head.headers).and_then(|timeout| Instant::now().checked_add(timeout)),
         }
     }
 }
