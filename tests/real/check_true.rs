@@ -138,6 +138,76 @@ fn every_outcome_of_a_call_looks_as_from_a_native_provider() {
     }
 }
 
+/// A Triple consumer of Dubbo 3.3 by a fixed address; it retries twice, too.
+fn retrying_triple(peers: &Peers, port: u16, call: &str, more: &[&str]) -> Vec<Outcome> {
+    let mut settings = vec![
+        "protocol=tri".to_owned(),
+        format!("url=tri://127.0.0.1:{port}"),
+        "retries=2".to_owned(),
+    ];
+    settings.extend(more.iter().map(|s| (*s).to_owned()));
+    Calls::run(peers, 33, call, 1, 1, &settings)
+}
+
+#[test]
+fn every_outcome_of_a_triple_consumers_call_looks_as_from_a_native_provider() {
+    let Some(peers) = peers() else { return };
+    let (native_port, port) = (free_port(), free_port());
+    let native = peers.java_provider(
+        33,
+        &[
+            "protocol=tri".to_owned(),
+            format!("port={native_port}"),
+            "trace=true".to_owned(),
+        ],
+    );
+    let dubbo2 = peers.java_provider(27, &[format!("port={port}"), "trace=true".to_owned()]);
+    let gateway = Gateway::start(&peers, &Setup::translator("dubbo2", "dubbo2", port, free_port()));
+
+    for (call, method, more) in [
+        ("hello-world", "hello", &[][..]),
+        ("null", "nothing", &[]),
+        ("void", "cancel", &[]),
+        ("fail-checked", "fail", &[]),
+        ("fail-unchecked", "fail", &[]),
+        ("fail-runtime", "fail", &[]),
+        ("slow", "slow", &["slow=1500", "timeout=300"]),
+    ] {
+        let before = (called(&native, method), called(&dubbo2, method));
+        let wanted = retrying_triple(&peers, native_port, call, more);
+        let got = retrying_triple(&peers, gateway.triple, call, more);
+        match (&wanted[0].result, &got[0].result) {
+            (Ok(wanted), Ok(got)) => assert_eq!(wanted, got, "{call}"),
+            (Err(wanted), Err(got)) => assert_eq!(
+                (&wanted.class, wanted.code),
+                (&got.class, got.code),
+                "{call}: {wanted:?} {got:?}"
+            ),
+            (wanted, got) => panic!("{call}: natively {wanted:?}, through the gateway {got:?}"),
+        }
+        assert_eq!(
+            called(&native, method) - before.0,
+            called(&dubbo2, method) - before.1,
+            "{call}: the provider is called as often as natively"
+        );
+    }
+}
+
+#[test]
+fn a_dead_provider_is_said_to_be_dead_to_a_triple_consumer() {
+    let Some(peers) = peers() else { return };
+    // nobody listens there
+    let setup = Setup::translator("dubbo2", "dubbo2", free_port(), free_port());
+    let gateway = Gateway::start(&peers, &setup);
+    let outcome = retrying_triple(&peers, gateway.triple, "whoami", &[]);
+    let thrown = thrown(&outcome);
+    assert!(thrown.class.ends_with("RpcException"), "{thrown:?}");
+    assert!(
+        thrown.message.contains("no connection to the provider"),
+        "{thrown:?}"
+    );
+}
+
 #[test]
 fn a_dead_provider_is_said_to_be_dead() {
     let Some(peers) = peers() else { return };
