@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use codecs::triple::headers::Caller as Generation;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use h2::server::{self, SendResponse};
@@ -254,10 +255,32 @@ async fn serve_call(
         // The caller has left: nothing is written, and the call is dropped.
         None => {}
         Some(Ok(Ok(answer))) => reply::write(respond, &asked, answer).await,
-        Some(Ok(Err(error))) => reply::error(&mut respond, &asked, &error),
+        Some(Ok(Err(error))) => {
+            if error.kind == Kind::Timeout && !callers_clock_decides(&asked, &mut respond).await {
+                return;
+            }
+            reply::error(&mut respond, &asked, &error);
+        }
         Some(Err(_)) => {
             worker.count(Event::Panic);
             reply::error(&mut respond, &asked, &CallError::bridge(Kind::Internal));
         }
+    }
+}
+
+/// How long after its deadline a Java caller is answered: its timer ticks every 30 ms, and starts late in a cold process.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Waits until a Java caller's own timer has had its chance; `false` when it has left.
+///
+/// Dubbo 3.3.6 makes a timeout (code 2) of its own timer alone; DEADLINE_EXCEEDED on the wire becomes code 0. A native
+/// provider never comes before it, and so must not we.
+async fn callers_clock_decides(asked: &request::Asked, respond: &mut SendResponse<Bytes>) -> bool {
+    let Some(deadline) = asked.deadline.filter(|_| asked.generation == Generation::Java) else {
+        return true;
+    };
+    tokio::select! {
+        () = tokio::time::sleep_until(deadline + GRACE) => true,
+        _ = poll_fn(|cx| respond.poll_reset(cx)) => false,
     }
 }
