@@ -27,11 +27,11 @@ impl<'a> Iterator for Parameters<'a> {
         let element = self.rest.get(dimensions..).unwrap_or_default();
         let len = match element.chars().next() {
             None => 0,
-            Some('L') => match (element.find(';'), element.find('[')) {
-                (Some(end), Some(bracket)) if bracket < end => bracket,
-                (Some(end), _) => end.saturating_add(1),
-                (None, Some(bracket)) => bracket,
-                (None, None) => element.len(),
+            // One search for whichever comes first: a second one could pass over the whole rest, for each parameter.
+            Some('L') => match element.find([';', '[']) {
+                Some(end) if element.as_bytes().get(end) == Some(&b';') => end.saturating_add(1),
+                Some(bracket) => bracket,
+                None => element.len(),
             },
             Some(letter) => letter.len_utf8(),
         };
@@ -112,6 +112,7 @@ mod tests {
             ("Lcom/x/A", &["Lcom/x/A"]),
             ("V", &["V"]),
             ("[", &["["]),
+            ("La[Lb;I", &["La", "[Lb;", "I"]),
         ];
         for (descriptor, expected) in cases {
             assert_eq!(
@@ -120,6 +121,12 @@ mod tests {
                 "{descriptor}"
             );
         }
+    }
+
+    /// With a search to the end for each parameter this took hours.
+    #[test]
+    fn eight_megabytes_of_open_classes_are_split_in_one_pass() {
+        assert_eq!(parameters(&"L[".repeat(4 << 20)).count(), (4 << 20) + 1);
     }
 
     #[test]
