@@ -110,18 +110,56 @@ pub(super) fn encode(arguments: &EncodeArguments) -> Result<(), Failure> {
     }
 }
 
+/// The longest line that is read: an 8 MiB message in hex, or in typed JSON at its widest, and room to spare.
+const MOST_OF_A_LINE: usize = 128 << 20;
+
 /// Each line of standard input by a function; what it refuses becomes a line of its own, and the rest goes on.
 fn by_line(convert: impl Fn(&str) -> Result<String, String>) -> Result<(), Failure> {
+    let input = std::io::BufReader::with_capacity(1 << 16, std::io::stdin().lock());
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for line in std::io::stdin().lock().lines() {
-        let line = line.context("read standard input")?;
-        let answer = convert(line.trim()).unwrap_or_else(|error| format!("error: {error}"));
-        if writeln!(out, "{answer}").is_err() {
-            return Ok(());
-        }
+    match convert_lines(input, &mut out, MOST_OF_A_LINE, convert) {
+        // Whoever reads the answers has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done.context("convert the lines of standard input")?),
     }
-    let _ = out.flush();
-    Ok(())
+}
+
+/// See [`by_line`]. A line above `most` bytes is passed over, never kept. What was answered is written before more input is
+/// waited for, so that a program may ask line by line.
+fn convert_lines<R: Read>(
+    mut input: std::io::BufReader<R>,
+    out: &mut impl Write,
+    most: usize,
+    convert: impl Fn(&str) -> Result<String, String>,
+) -> std::io::Result<()> {
+    let mut line = Vec::new();
+    loop {
+        if input.buffer().is_empty() {
+            out.flush()?;
+        }
+        line.clear();
+        let wanted = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+        let read = input.by_ref().take(wanted).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return out.flush();
+        }
+        let answer = if read > most && !line.ends_with(b"\n") {
+            line.clear();
+            input.skip_until(b'\n')?;
+            Err(format!("the line is longer than {most} bytes"))
+        } else {
+            match std::str::from_utf8(&line) {
+                Ok(text) => convert(text.trim()),
+                Err(_) => Err("the line is not UTF-8".to_owned()),
+            }
+        };
+        match answer {
+            Ok(answer) => writeln!(out, "{answer}")?,
+            Err(error) => writeln!(out, "error: {error}")?,
+        }
+        // One long line must not keep its memory for ever.
+        line.shrink_to(1 << 20);
+    }
 }
 
 /// Shows bytes as one kind of thing.
@@ -198,5 +236,74 @@ fn quoted(text: &str) -> String {
             text.len()
         ),
         None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn converted(input: &[u8], most: usize) -> String {
+        let mut out = Vec::new();
+        let input = std::io::BufReader::with_capacity(8, input);
+        convert_lines(input, &mut out, most, hessian::line).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_bad_line_is_one_line_of_answer() {
+        let answers = converted(b"54\n\xff\n\nzz\r\n54 54\n  54  \n54", 100);
+        let yes = "{\"t\":\"java.lang.Boolean\",\"v\":true}";
+        let want = [
+            yes,
+            "error: the line is not UTF-8",
+            "error: not hex",
+            "error: not hex",
+            "error: 1 bytes after the value",
+            yes,
+            yes,
+        ];
+        assert_eq!(answers.lines().collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn a_line_above_the_limit_is_passed_over() {
+        let mut input = vec![b'5'; 1000];
+        input.extend_from_slice(b"\n4e\n");
+        let answers = converted(&input, 16);
+        assert_eq!(answers, "error: the line is longer than 16 bytes\nnull\n");
+        assert_eq!(converted(&input[..500], 16).lines().count(), 1);
+    }
+
+    /// A program that waits for each answer before it asks again must not wait for ever.
+    #[test]
+    fn answers_are_written_before_more_is_waited_for() {
+        struct Conversation<'c>(&'c std::cell::RefCell<Vec<u8>>, Vec<&'static [u8]>);
+        impl Read for Conversation<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                let asked = 2 - self.1.len();
+                let answers = self.0.borrow().iter().filter(|byte| **byte == b'\n').count();
+                assert_eq!(answers, asked.min(2), "before question {asked}");
+                let Some(question) = self.1.pop() else {
+                    return Ok(0);
+                };
+                buffer[..question.len()].copy_from_slice(question);
+                Ok(question.len())
+            }
+        }
+        struct Shared<'c>(&'c std::cell::RefCell<Vec<u8>>);
+        impl Write for Shared<'_> {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.borrow_mut().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let answers = std::cell::RefCell::default();
+        let input = std::io::BufReader::new(Conversation(&answers, vec![b"46\n", b"54\n"]));
+        let mut out = std::io::BufWriter::new(Shared(&answers));
+        convert_lines(input, &mut out, 100, hessian::line).unwrap();
     }
 }
