@@ -158,7 +158,7 @@ impl Printer {
 
     fn object(&mut self, object: &Object) {
         let class = object.class.name.to_str_lossy();
-        if let Some(Leaf { class, text }) = leaf::of(object) {
+        if let Some(Leaf { class, text }) = leaf::of(object).filter(|_| !self.is_shared_inside(object)) {
             let id = self.begin();
             self.next = object
                 .fields
@@ -185,6 +185,15 @@ impl Printer {
         });
         let lone = object.class.name.as_str().is_none();
         self.wire(lone.then(|| Arc::new(object.class.name.clone())).as_ref());
+    }
+
+    /// Whether something inside of the object that begins next is referred to: a text would hide it. The negative of a
+    /// BigInteger shares its words with it.
+    fn is_shared_inside(&self, object: &Object) -> bool {
+        let first = self.next.saturating_add(1);
+        let inside = object.fields.iter().map(Value::containers);
+        let end = inside.fold(first, u32::saturating_add);
+        (first..end).any(|number| self.ids.contains_key(&number))
     }
 
     fn joined<T>(&mut self, open: char, items: &[T], close: char, mut print: impl FnMut(&mut Self, &T)) {
@@ -484,7 +493,9 @@ impl Parser<'_> {
         };
         let parsed = |literal: &str| literal.parse::<i64>().ok();
         Ok(match (&*name, raw) {
-            ("java.lang.Boolean", Raw::Literal(literal)) => Value::Bool(literal == "true"),
+            ("java.lang.Boolean", Raw::Literal(literal)) => {
+                Value::Bool(literal.parse().map_err(|_| problem)?)
+            }
             ("java.lang.Integer" | "java.lang.Short" | "java.lang.Byte", Raw::Literal(literal)) => {
                 Value::Int(literal.parse().map_err(|_| problem)?)
             }
@@ -650,6 +661,7 @@ impl Parser<'_> {
             Some(byte @ (b'"' | b'\\' | b'/')) => (u16::from(*byte), 2),
             Some(b'u') => {
                 let digits = rest.get(2..6).and_then(|digits| std::str::from_utf8(digits).ok());
+                let digits = digits.filter(|digits| !digits.starts_with('+'));
                 let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
                 (unit.ok_or_else(|| self.error("bad escape"))?, 6)
             }

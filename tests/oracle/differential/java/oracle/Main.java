@@ -13,7 +13,8 @@ import java.util.Random;
 
 /**
  * hessian-lite as a process. One value in hex a line:
- * echo: reads each and writes it again; show: reads each and prints it with its types; generate SEED COUNT: writes random ones.
+ * echo: reads each and writes it again; show: reads each and prints it with its types; generate SEED COUNT: writes random ones;
+ * special: writes one value of every special class, each line its name, its bytes and what was read back.
  * What it cannot read or write is "error: ...".
  */
 public final class Main {
@@ -24,20 +25,39 @@ public final class Main {
         if (args[0].equals("generate")) {
             long seed = Long.parseLong(args[1]);
             for (int n = 0; n < Integer.parseInt(args[2]); n++) out.println(hex(encode(new Generator(new Random(seed + n)).value())));
+        } else if (args[0].equals("special")) {
+            for (java.util.Map.Entry<String, Object> e : Special.all().entrySet()) {
+                String hex, back;
+                try {
+                    hex = hex(encode(e.getValue()));
+                } catch (Throwable error) {
+                    hex = "error: " + error.toString().replace('\n', ' ');
+                }
+                out.println(e.getKey() + "\t" + hex + "\t" + (hex.startsWith("error") ? "" : show(hex)));
+            }
         } else {
             BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
             for (String line = in.readLine(); line != null; line = in.readLine()) {
-                String answer;
-                try {
-                    Object value = decode(unhex(line));
-                    answer = args[0].equals("echo") ? hex(encode(value)) : new Show().show(value);
-                } catch (Throwable error) {
-                    answer = "error: " + error.toString().replace('\n', ' ');
-                }
-                out.println(answer);
+                out.println(args[0].equals("echo") ? echo(line) : show(line));
             }
         }
         out.flush();
+    }
+
+    static String echo(String line) {
+        try {
+            return hex(encode(decode(unhex(line))));
+        } catch (Throwable error) {
+            return "error: " + error.toString().replace('\n', ' ');
+        }
+    }
+
+    static String show(String line) {
+        try {
+            return new Show().show(decode(unhex(line)));
+        } catch (Throwable error) {
+            return "error: " + error.toString().replace('\n', ' ');
+        }
     }
 
     static Object decode(byte[] bytes) throws Exception {

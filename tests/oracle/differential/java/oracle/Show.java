@@ -9,6 +9,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.Date;
 import java.util.IdentityHashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 
@@ -25,6 +26,11 @@ final class Show {
         if (v instanceof byte[]) return "[B" + Main.hex((byte[]) v);
         if (v instanceof Enum) return c.getName() + "." + ((Enum<?>) v).name();
         if (v instanceof Date) return c.getName() + ((Date) v).getTime();
+        if (v instanceof Iterator) {
+            List<String> items = new ArrayList<>();
+            for (Iterator<?> it = (Iterator<?>) v; it.hasNext();) items.add(show(it.next()));
+            return "iterator" + items;
+        }
         if (v instanceof Number || v instanceof Boolean || v instanceof Character || c.getName().startsWith("java.time.")
                 || v instanceof java.util.UUID || v instanceof java.util.Locale || v instanceof Class || v instanceof StackTraceElement)
             return c.getName() + "(" + v + ")";
@@ -46,6 +52,14 @@ final class Show {
             parts.add(show(t.getCause()));
             parts.add(Arrays.toString(t.getStackTrace()));
             parts.add(Integer.toString(t.getSuppressed().length));
+        } else if (v instanceof java.util.Calendar) {
+            parts.add(Long.toString(((java.util.Calendar) v).getTimeInMillis()));
+        } else if (v instanceof java.util.TimeZone) {
+            parts.add(((java.util.TimeZone) v).getID());
+        } else if (v instanceof java.util.Map.Entry) {
+            parts.add(show(((Map.Entry<?, ?>) v).getKey()) + "=" + show(((Map.Entry<?, ?>) v).getValue()));
+        } else if (c != Object.class && (c.getName().startsWith("java.") || c.getName().startsWith("sun."))) {
+            parts.add(v.toString());
         } else {
             for (Class<?> k = c; k != null && !k.getName().startsWith("java."); k = k.getSuperclass())
                 for (Field f : k.getDeclaredFields())
