@@ -35,6 +35,11 @@ fn dubbo2_frame() {
 }
 
 #[test]
+fn dubbo2_text() {
+    replay("dubbo2_text", checks::dubbo2_text);
+}
+
+#[test]
 fn hessian2_value() {
     replay("hessian2_value", checks::hessian2_value);
 }
@@ -55,6 +60,36 @@ fn triple_message() {
 }
 
 #[test]
+fn triple_wrapper() {
+    replay("triple_wrapper", checks::triple_wrapper);
+}
+
+#[test]
+fn triple_headers() {
+    replay("triple_headers", checks::triple_headers);
+}
+
+#[test]
 fn provider_url() {
     replay("provider_url", checks::provider_url);
+}
+
+#[test]
+fn plan_to_protobuf() {
+    replay("plan_to_protobuf", checks::plan_to_protobuf);
+}
+
+#[test]
+fn plan_to_hessian() {
+    replay("plan_to_hessian", checks::plan_to_hessian);
+}
+
+#[test]
+fn draft_json() {
+    replay("draft_json", checks::draft_json);
+}
+
+#[test]
+fn binding_yaml() {
+    replay("binding_yaml", checks::binding_yaml);
 }

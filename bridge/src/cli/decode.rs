@@ -1,10 +1,14 @@
 //! `landbridge decode`: bytes of a wire as a tree with offsets, for whoever looks at them at night; `landbridge encode`: the
 //! reverse, for scripts.
+//!
+//! What shows bytes (`dubbo2`, `hessian`, `pcap`, `tree`, `triple`) needs nothing but `codecs`: `tests/fuzz` fuzzes those files
+//! as they are.
 
 mod dubbo2;
 mod hessian;
 mod input;
 mod pcap;
+mod tree;
 mod triple;
 
 use std::io::{BufRead, Read, Write};
@@ -13,6 +17,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
+use tree::{Tree, auto, from_hex, hex, quoted};
 
 /// Print bytes of a wire as a tree with offsets.
 ///
@@ -162,48 +167,6 @@ fn convert_lines<R: Read>(
     }
 }
 
-/// Shows bytes as one kind of thing.
-type Decoder = fn(&[u8], &mut Tree) -> Result<(), String>;
-
-/// What bytes of one connection or message are, by their beginning; best effort, never an error.
-fn auto(bytes: &[u8], tree: &mut Tree) {
-    let readers: [Decoder; 3] = if bytes.starts_with(&[0xda, 0xbb]) {
-        [dubbo2::frames, hessian::stream, triple::messages]
-    } else if triple::is_prefixed(bytes) || bytes.starts_with(b"PRI * HTTP/2.0") {
-        [triple::messages, hessian::stream, dubbo2::frames]
-    } else {
-        [hessian::stream, triple::messages, dubbo2::frames]
-    };
-    let mut first = None;
-    for reader in readers {
-        let mut attempt = Tree::default();
-        match reader(bytes, &mut attempt) {
-            Ok(()) => return tree.text.push_str(&attempt.text),
-            Err(error) => {
-                first.get_or_insert((attempt, error));
-            }
-        }
-    }
-    if let Some((attempt, error)) = first {
-        tree.text.push_str(&attempt.text);
-        tree.line(bytes.len(), 0, &format!("stopped: {error}"));
-    }
-}
-
-/// Lines of `offset  indented text`.
-#[derive(Debug, Default)]
-struct Tree {
-    text: String,
-}
-
-impl Tree {
-    fn line(&mut self, offset: usize, depth: usize, text: &str) {
-        use std::fmt::Write;
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "{offset:06x}  {:width$}{text}", "", width = depth * 2);
-    }
-}
-
 fn read_stdin() -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     std::io::stdin()
@@ -211,32 +174,6 @@ fn read_stdin() -> Result<Vec<u8>, Failure> {
         .read_to_end(&mut bytes)
         .context("read standard input")?;
     Ok(bytes)
-}
-
-/// The first bytes in hex, for a line.
-fn hex(bytes: &[u8], most: usize) -> String {
-    let mut text: String = bytes
-        .iter()
-        .take(most)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    if bytes.len() > most {
-        text.push('…');
-    }
-    text
-}
-
-/// Text for a line: quoted, and cut.
-fn quoted(text: &str) -> String {
-    const MOST: usize = 200;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!(
-            "{:?}… ({} bytes)",
-            text.get(..end).unwrap_or_default(),
-            text.len()
-        ),
-        None => format!("{text:?}"),
-    }
 }
 
 #[cfg(test)]
@@ -305,5 +242,32 @@ mod tests {
         let input = std::io::BufReader::new(Conversation(&answers, vec![b"46\n", b"54\n"]));
         let mut out = std::io::BufWriter::new(Shared(&answers));
         convert_lines(input, &mut out, 100, hessian::line).unwrap();
+    }
+
+    /// The corpus of the fuzz target, cut and damaged as `codecs/tests/replay.rs` does with the others.
+    #[test]
+    fn the_corpus_of_the_fuzz_target_is_shown() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz/corpus/decode_capture");
+        let mut count = 0;
+        for entry in std::fs::read_dir(corpus).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            let show = |bytes: &[u8]| {
+                let mut tree = Tree::default();
+                if pcap::is_capture(bytes) {
+                    let _ = pcap::decode(bytes, &mut tree);
+                } else {
+                    auto(bytes, &mut tree);
+                }
+            };
+            show(&bytes);
+            for at in 0..bytes.len().min(300) {
+                show(&bytes[..at]);
+                let mut damaged = bytes.clone();
+                damaged[at] = damaged[at].wrapping_add(0x47);
+                show(&damaged);
+            }
+            count += 1;
+        }
+        assert!(count > 3, "{count} inputs");
     }
 }

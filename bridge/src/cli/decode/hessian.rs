@@ -3,11 +3,11 @@
 use codecs::hessian2::{Limits, Reader, Scratch, Token};
 use codecs::value::{Value, json};
 
-use super::{Tree, hex, input, quoted};
+use super::{Tree, from_hex, hex, quoted};
 
 /// A value in hex as a line of typed JSON.
 pub(super) fn line(text: &str) -> Result<String, String> {
-    let bytes = input::from_hex(text).ok_or("not hex")?;
+    let bytes = from_hex(text).ok_or("not hex")?;
     let (value, end) = Value::decode(&bytes, &mut Scratch::default(), &Limits::DEFAULT)
         .map_err(|error| error.to_string())?;
     if end != bytes.len() {
@@ -147,7 +147,7 @@ mod tests {
 
     fn tree(hex: &str) -> String {
         let mut tree = Tree::default();
-        let bytes = input::from_hex(hex).unwrap();
+        let bytes = from_hex(hex).unwrap();
         stream(&bytes, &mut tree).unwrap();
         tree.text
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::protobuf::java::JavaType;
+use crate::protobuf::java::{JavaType, parse_method};
 
 /// How deep definitions may nest, and references may lead.
 const MOST_DEPTH: u32 = 32;
@@ -66,6 +66,10 @@ impl Definition {
                 .get("name")
                 .and_then(Json::as_str)
                 .ok_or("has a method without name")?;
+            // What follows writes signatures with it and reads them back.
+            if !parse_method(&format!("{name}()")).is_some_and(|(read, _)| read == name) {
+                return Err(format!("has a method {name:?}: no Java name"));
+            }
             let mut parameters = Vec::new();
             for parameter in method
                 .get("parameterTypes")
