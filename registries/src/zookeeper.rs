@@ -6,11 +6,13 @@
 //! | [`paths`] | every znode path we read or write, and what a path means |
 //! | `session` | one client session: connecting with back-off, requests with a limit and a timeout |
 //! | [`watch`] | [`Source`]: the registry's interfaces as a [`LegacyView`](crate::legacy_view::LegacyView), kept current |
+//! | [`metadata`] | what providers say of their interfaces, read once for tools |
 //! | [`publish`] | [`Publisher`]: our own marked nodes, made equal to a desired set |
 //!
 //! All traps of the client library are handled in `session` and `watch`; nothing else names it.
 
 pub mod config;
+pub mod metadata;
 pub mod paths;
 pub mod publish;
 mod session;
@@ -53,6 +55,12 @@ pub enum Error {
         /// What the server or the client library says.
         source: zookeeper_client::Error,
     },
+    /// There is more below a path than one reading takes.
+    #[error("more below {path} than one reading takes: name interfaces")]
+    TooMuch {
+        /// The znode.
+        path: String,
+    },
     /// The session is over; a new one is needed.
     #[error("zookeeper session is over: {0}")]
     Over(zookeeper_client::SessionState),
@@ -63,7 +71,7 @@ impl Error {
     pub fn chain(&self) -> String {
         match self {
             Self::Connect { source, .. } | Self::Request { source, .. } => format!("{self}: {source}"),
-            Self::Timeout { .. } | Self::Over(_) => self.to_string(),
+            Self::Timeout { .. } | Self::TooMuch { .. } | Self::Over(_) => self.to_string(),
         }
     }
 

@@ -305,6 +305,16 @@ impl Config {
         })
     }
 
+    /// With another root: `dubbo` or `/dubbo`.
+    ///
+    /// # Errors
+    /// It is not `name` or `name/name`, with or without the slash before.
+    pub fn with_root(mut self, root: &str) -> Result<Self, ConfigError> {
+        let root = format!("/{}", root.trim_start_matches('/').trim_end_matches('/'));
+        self.root = checked_root(&root)?;
+        Ok(self)
+    }
+
     /// The servers of the connect string, without the chroot.
     pub(crate) fn servers(&self) -> impl Iterator<Item = &str> {
         self.connect.split('/').next().unwrap_or_default().split(',')
@@ -369,6 +379,9 @@ mod tests {
         let is_read = |name| config.interfaces.contains(name);
         assert!(is_read("com.acme.Orders") && !is_read("com.acme.Old1") && !is_read("com_acme.Orders"));
         assert!(!is_read("org.com.acme.Orders"));
+        let config = Config::new("zk:1").unwrap();
+        assert_eq!(config.clone().with_root("eu/").unwrap().root, "/eu");
+        assert!(config.with_root("/").is_err());
     }
 
     #[test]

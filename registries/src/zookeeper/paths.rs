@@ -25,6 +25,18 @@ pub fn provider(root: &str, interface: &str, url: &ProviderUrl) -> String {
     format!("{root}/{interface}/{PROVIDERS}/{}", url.znode())
 }
 
+/// The directory of the metadata center.
+pub fn metadata(root: &str) -> String {
+    format!("{root}/metadata")
+}
+
+/// A name of a node as it was before it was encoded for its path.
+pub fn decoded(name: &str) -> String {
+    percent_encoding::percent_decode_str(name)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
 /// What stands before the last `/`, and what after it; the parent of a node and its name.
 pub fn split(path: &str) -> Option<(&str, &str)> {
     path.rsplit_once('/')

@@ -129,6 +129,12 @@ impl Session {
         )
     }
 
+    /// The data of a node; `None` where there is no such node.
+    pub(crate) async fn data(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        let read = self.request("read", path, |client| client.get_data(path)).await;
+        Ok(absent(read)?.map(|(data, _)| data))
+    }
+
     /// The children of a node with a watch for their next change; where there is no such node, a watch for its creation.
     pub(crate) async fn watch_children(
         &self,
