@@ -33,7 +33,19 @@ impl Bindings {
     /// # Errors
     /// The first thing wrong, with file, object and member.
     pub fn load(file: &str, yaml: &str, read: &mut ReadFile<'_>) -> Result<Self, LoadError> {
-        compile::load(file, yaml, read).map_err(|error| error.in_file(file))
+        Self::load_all(file, yaml, read).map_err(|faults| {
+            let nothing = || LoadError::new("", "", "cannot be loaded").in_file(file);
+            faults.into_iter().next().unwrap_or_else(nothing)
+        })
+    }
+
+    /// The same, and every fault of one run: what of the binding can be checked is, wherever a fault is.
+    ///
+    /// # Errors
+    /// Everything wrong, in the order of the file; at least one.
+    pub fn load_all(file: &str, yaml: &str, read: &mut ReadFile<'_>) -> Result<Self, Vec<LoadError>> {
+        compile::load(file, yaml, read)
+            .map_err(|faults| faults.into_iter().map(|fault| fault.in_file(file)).collect())
     }
 
     /// Adds the services of another file.

@@ -33,6 +33,19 @@ impl LoadError {
         }
         self
     }
+
+    /// Of an rpc: `object` names it, and what was the object is the member's.
+    pub(crate) fn in_rpc(self, service: &str, rpc: &str) -> Self {
+        Self {
+            object: format!("{service}: {rpc}"),
+            member: if self.object.is_empty() || self.object == rpc {
+                self.member
+            } else {
+                format!("{} {}", self.object, self.member).trim().to_owned()
+            },
+            ..self
+        }
+    }
 }
 
 impl fmt::Display for LoadError {

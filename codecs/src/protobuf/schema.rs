@@ -27,29 +27,52 @@ impl Schema {
     /// import are looked for as named, then below each of `includes`.
     ///
     /// # Errors
-    /// Names the file that cannot be read or compiled.
-    pub fn load(files: &[String], includes: &[String], read: &mut ReadFile<'_>) -> Result<Self, LoadError> {
+    /// Names each file that cannot be read or compiled; there is at least one.
+    pub fn load(
+        files: &[String],
+        includes: &[String],
+        read: &mut ReadFile<'_>,
+    ) -> Result<Self, Vec<LoadError>> {
         let mut pool = DescriptorPool::new();
+        let mut faults = Vec::new();
         let (sources, sets): (Vec<&String>, Vec<&String>) =
             files.iter().partition(|file| file.ends_with(".proto"));
         for name in sets {
-            let bytes = read(name).map_err(|error| LoadError::new(name, "", error))?;
-            pool.decode_file_descriptor_set(bytes.as_slice())
-                .map_err(|error| LoadError::new(name, "", format!("no usable descriptor set: {error}")))?;
+            let added = read(name)
+                .map_err(|error| LoadError::new(name, "", error))
+                .and_then(|bytes| {
+                    pool.decode_file_descriptor_set(bytes.as_slice())
+                        .map_err(|error| {
+                            LoadError::new(name, "", format!("no usable descriptor set: {error}"))
+                        })
+                });
+            faults.extend(added.err());
         }
         if !sources.is_empty() {
-            let set = compile(&sources, includes, read)?;
-            pool.decode_file_descriptor_set(set.as_slice())
-                .map_err(|error| LoadError::new("descriptors", "", error.to_string()))?;
+            match compile(&sources, includes, read) {
+                Ok(set) => {
+                    let added = pool.decode_file_descriptor_set(set.as_slice());
+                    faults.extend(
+                        added
+                            .err()
+                            .map(|error| LoadError::new("descriptors", "", error.to_string())),
+                    );
+                }
+                Err(more) => faults.extend(more),
+            }
         }
-        Ok(Self { pool })
+        if faults.is_empty() {
+            Ok(Self { pool })
+        } else {
+            Err(faults)
+        }
     }
 
     /// A schema from `.proto` sources in memory, by file name.
     ///
     /// # Errors
-    /// What the compiler says.
-    pub fn from_sources(sources: &BTreeMap<String, String>) -> Result<Self, LoadError> {
+    /// What the compiler says of each.
+    pub fn from_sources(sources: &BTreeMap<String, String>) -> Result<Self, Vec<LoadError>> {
         let names: Vec<String> = sources.keys().cloned().collect();
         Self::load(&names, &[], &mut |name| {
             sources
@@ -64,13 +87,23 @@ impl Schema {
         &self.pool
     }
 
+    /// The full names of all services, in the order of the files.
+    pub fn services(&self) -> impl Iterator<Item = String> + '_ {
+        self.pool.services().map(|service| service.full_name().to_owned())
+    }
+
     /// Everything as one `FileDescriptorSet`, for reflection.
     pub fn encode(&self) -> Vec<u8> {
         self.pool.encode_to_vec()
     }
 }
 
-fn compile(names: &[&String], includes: &[String], read: &mut ReadFile<'_>) -> Result<Vec<u8>, LoadError> {
+fn compile(
+    names: &[&String],
+    includes: &[String],
+    read: &mut ReadFile<'_>,
+) -> Result<Vec<u8>, Vec<LoadError>> {
+    let mut faults = Vec::new();
     let mut sources: BTreeMap<String, String> = BTreeMap::new();
     let mut roots = Vec::new();
     let mut queue: Vec<(String, String)> = Vec::new();
@@ -89,7 +122,8 @@ fn compile(names: &[&String], includes: &[String], read: &mut ReadFile<'_>) -> R
             continue;
         }
         if sources.len() >= MOST_FILES {
-            return Err(LoadError::new(&path, "", format!("more than {MOST_FILES} files")));
+            faults.push(LoadError::new(&path, "", format!("more than {MOST_FILES} files")));
+            return Err(faults);
         }
         let mut tries = vec![path.clone()];
         tries.extend(includes.iter().map(|include| format!("{include}/{name}")));
@@ -100,10 +134,20 @@ fn compile(names: &[&String], includes: &[String], read: &mut ReadFile<'_>) -> R
                 break;
             }
         }
-        let bytes = found.map_err(|error| LoadError::new(&path, "", error))?;
-        let text = String::from_utf8(bytes).map_err(|_| LoadError::new(&path, "", "is not UTF-8"))?;
-        let file = File::from_source(&name, &text)
-            .map_err(|error| LoadError::new(&path, "", one_line(&format!("{error:?}"))))?;
+        let opened = found
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()))
+            .and_then(|text| match File::from_source(&name, &text) {
+                Ok(file) => Ok((text, file)),
+                Err(error) => Err(one_line(&format!("{error:?}"))),
+            });
+        let (text, file) = match opened {
+            Ok(opened) => opened,
+            Err(problem) => {
+                faults.push(LoadError::new(&path, "", problem));
+                sources.insert(name, String::new());
+                continue;
+            }
+        };
         for import in &file.file_descriptor_proto().dependency {
             if GoogleFileResolver::new().open_file(import).is_err() {
                 queue.push((import.clone(), import.clone()));
@@ -111,15 +155,21 @@ fn compile(names: &[&String], includes: &[String], read: &mut ReadFile<'_>) -> R
         }
         sources.insert(name, text);
     }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let mut resolver = ChainFileResolver::new();
     resolver.add(InMemory(sources));
     resolver.add(GoogleFileResolver::new());
     let mut compiler = Compiler::with_file_resolver(resolver);
     compiler.include_imports(true);
     for root in roots {
-        compiler
-            .open_file(&root)
-            .map_err(|error| LoadError::new(&root, "", one_line(&format!("{error:?}"))))?;
+        if let Err(error) = compiler.open_file(&root) {
+            faults.push(LoadError::new(&root, "", one_line(&format!("{error:?}"))));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
     }
     Ok(compiler.encode_file_descriptor_set())
 }
@@ -149,6 +199,9 @@ pub(crate) struct Extend {
 }
 
 const EXTEND: u32 = 12_345;
+
+/// The field of the field options that names the Java type; ours, which other readers of the options skip.
+pub(crate) const JAVA_TYPE: u32 = 100;
 
 impl Extend {
     pub(crate) fn of(options: &DynamicMessage) -> Self {

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use codecs::hessian2::Limits;
-use codecs::protobuf::draft::{Input, draft};
+use codecs::protobuf::draft::{Input, Source, draft};
 use codecs::protobuf::{Bindings, MappingError, MethodBinding, Rule, Scratch};
 
 use super::LIMITS;
@@ -105,7 +105,10 @@ pub fn draft_json(data: &[u8]) {
         return;
     };
     let mut parts = text.split('\0');
-    let definition = parts.next().unwrap_or_default();
+    let definition = Source {
+        origin: "fuzzed.json",
+        text: parts.next().unwrap_or_default(),
+    };
     let mut input = Input {
         definitions: &[definition],
         hints: parts.next(),

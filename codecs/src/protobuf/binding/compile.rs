@@ -5,7 +5,7 @@ mod field;
 mod message;
 mod service;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use prost_reflect::{DescriptorPool, EnumDescriptor, MessageDescriptor};
@@ -19,24 +19,34 @@ use crate::triple::status::Code;
 
 type Loaded<T> = Result<T, LoadError>;
 
-pub(super) fn load(file: &str, yaml: &str, read: &mut ReadFile<'_>) -> Loaded<Bindings> {
+/// The most faults that one run tells.
+const MOST_FAULTS: usize = 1000;
+
+pub(super) fn load(file: &str, yaml: &str, read: &mut ReadFile<'_>) -> Result<Bindings, Vec<LoadError>> {
     let raw: BindingFile =
-        serde_saphyr::from_str(yaml).map_err(|error| LoadError::new("", "", error.to_string()))?;
+        serde_saphyr::from_str(yaml).map_err(|error| vec![LoadError::new("", "", error.to_string())])?;
     let schema = Schema::load(&raw.descriptors, &raw.includes, read)?;
-    let mut compiler = Compiler::new(&raw, schema.pool())?;
+    let mut compiler = Compiler::new(&raw, schema.pool());
     let mut services = Vec::new();
     for service in &raw.services {
-        services.push(compiler.service(service, file)?);
-    }
-    // What the calls do not reach may still be named: by Any, or by an exception.
-    for message in &raw.messages {
-        if message.polymorphic.is_empty() {
-            let descriptor = compiler.message_named(&message.proto)?;
-            compiler.message(&descriptor)?;
+        match compiler.service(service, file) {
+            Ok(service) => services.push(service),
+            Err(error) => compiler.fault(error),
         }
     }
-    let exceptions = Arc::new(compiler.exceptions()?);
-    compiler.index_classes()?;
+    // What the calls do not reach may still be named: by Any, or by an exception.
+    for message in raw.messages.iter().filter(|raw| raw.polymorphic.is_empty()) {
+        let named = compiler.message_named(&message.proto);
+        let compiled = named.and_then(|descriptor| compiler.message(&descriptor));
+        if let Err(error) = compiled {
+            compiler.fault(error);
+        }
+    }
+    let exceptions = Arc::new(compiler.exceptions());
+    compiler.index_classes();
+    if !compiler.faults.is_empty() {
+        return Err(compiler.faults);
+    }
     let types = Arc::new(compiler.types);
     Ok(Bindings {
         services: services
@@ -51,58 +61,85 @@ struct Compiler<'r> {
     raw: &'r BindingFile,
     pool: &'r DescriptorPool,
     messages: BTreeMap<&'r str, &'r file::Message>,
+    /// Classes that the file or an option binds to an enum.
+    enum_classes: HashSet<String>,
     types: Types,
     message_ids: HashMap<String, u32>,
     enum_ids: HashMap<String, u32>,
     polymorphic_ids: HashMap<String, u32>,
+    /// Everything wrong so far.
+    faults: Vec<LoadError>,
+    /// The interface and rpc at hand.
+    within: Option<(String, String)>,
 }
 
 impl<'r> Compiler<'r> {
-    fn new(raw: &'r BindingFile, pool: &'r DescriptorPool) -> Loaded<Self> {
-        let mut messages = BTreeMap::new();
-        for message in &raw.messages {
-            if messages.insert(message.proto.as_str(), message).is_some() {
-                return Err(LoadError::new(&message.proto, "", "is bound twice"));
+    fn new(raw: &'r BindingFile, pool: &'r DescriptorPool) -> Self {
+        let mut compiler = Self {
+            raw,
+            pool,
+            messages: BTreeMap::new(),
+            enum_classes: raw.enums.iter().map(|raw| raw.java.clone()).collect(),
+            types: Types::default(),
+            message_ids: HashMap::new(),
+            enum_ids: HashMap::new(),
+            polymorphic_ids: HashMap::new(),
+            faults: Vec::new(),
+            within: None,
+        };
+        for descriptor in pool.all_enums() {
+            if let Some(class) = Extend::of(&descriptor.options()).text(1) {
+                compiler.enum_classes.insert(class.to_owned());
             }
         }
-        if let Some(zone) = raw
-            .timezone
-            .as_deref()
-            .filter(|zone| !matches!(*zone, "UTC" | "Z"))
-        {
-            return Err(LoadError::new(
-                "timezone",
-                "",
-                format!("{zone} is not supported: only UTC is"),
-            ));
+        for message in &raw.messages {
+            if compiler.messages.insert(&message.proto, message).is_some() {
+                compiler.fault(LoadError::new(&message.proto, "", "is bound twice"));
+            }
         }
-        let mut policies = if raw.strict {
+        let mut enums = HashSet::new();
+        for raw in &raw.enums {
+            if !enums.insert(&raw.proto) {
+                compiler.fault(LoadError::new(&raw.proto, "", "is bound twice"));
+            }
+            if compiler.pool.get_enum_by_name(&raw.proto).is_none() {
+                compiler.fault(LoadError::new(&raw.proto, "", "no such enum in the descriptors"));
+            }
+        }
+        let zone = raw.timezone.as_deref();
+        if let Some(zone) = zone.filter(|zone| !matches!(*zone, "UTC" | "Z")) {
+            let problem = format!("{zone} is not supported: only UTC is");
+            compiler.fault(LoadError::new("timezone", "", problem));
+        }
+        compiler.types.policies = compiler.policies();
+        compiler
+    }
+
+    fn policies(&mut self) -> Policies {
+        let mut policies = if self.raw.strict {
             Policies::strict()
         } else {
             Policies::default()
         };
-        for (name, policy) in &raw.rules {
-            let rule = Rule::ALL
-                .iter()
-                .find(|rule| rule.name() == name)
-                .ok_or_else(|| LoadError::new("rules", name, "no such rule"))?;
-            if !rule.is_choice() {
-                return Err(LoadError::new("rules", name, "is always an error"));
+        for (name, policy) in &self.raw.rules {
+            match Rule::ALL.iter().find(|rule| rule.name() == name) {
+                Some(rule) if rule.is_choice() => policies.set(*rule, *policy),
+                Some(_) => self.fault(LoadError::new("rules", name, "is always an error")),
+                None => self.fault(LoadError::new("rules", name, "no such rule")),
             }
-            policies.set(*rule, *policy);
         }
-        Ok(Self {
-            raw,
-            pool,
-            messages,
-            types: Types {
-                policies,
-                ..Types::default()
-            },
-            message_ids: HashMap::new(),
-            enum_ids: HashMap::new(),
-            polymorphic_ids: HashMap::new(),
-        })
+        policies
+    }
+
+    /// Notes a fault, once, as one of the rpc at hand.
+    fn fault(&mut self, error: LoadError) {
+        let error = match &self.within {
+            Some((service, rpc)) => error.in_rpc(service, rpc),
+            None => error,
+        };
+        if self.faults.len() < MOST_FAULTS && !self.faults.contains(&error) {
+            self.faults.push(error);
+        }
     }
 
     fn message_named(&self, name: &str) -> Loaded<MessageDescriptor> {
@@ -176,7 +213,7 @@ impl<'r> Compiler<'r> {
         let given = raw.map(|raw| raw.values.clone()).unwrap_or_default();
         for name in given.keys() {
             if descriptor.get_value_by_name(name).is_none() {
-                return Err(LoadError::new(descriptor.full_name(), name, "no such value"));
+                self.fault(LoadError::new(descriptor.full_name(), name, "no such value"));
             }
         }
         for value in descriptor.values() {
@@ -222,70 +259,72 @@ impl<'r> Compiler<'r> {
         id
     }
 
-    fn exceptions(&mut self) -> Loaded<ExceptionBindings> {
+    fn exceptions(&mut self) -> ExceptionBindings {
         let mut classes = BTreeMap::new();
         for raw in &self.raw.exceptions {
-            let code = match &raw.code {
-                Some(name) => Some(
-                    Code::from_name(name)
-                        .filter(|code| *code != Code::Ok)
-                        .ok_or_else(|| {
-                            LoadError::new(&raw.java, "code", format!("{name} is no gRPC error code"))
-                        })?,
-                ),
-                None => None,
-            };
-            let message = match &raw.proto {
-                Some(name) => {
-                    let descriptor = self.message_named(name)?;
-                    let (class, explicit) = self.class_of(&descriptor);
-                    if explicit && class != raw.java {
-                        return Err(LoadError::new(
-                            &raw.java,
-                            "proto",
-                            format!("{name} is bound to {class}"),
-                        ));
+            match self.exception(raw) {
+                Ok(bound) => {
+                    if classes.insert(raw.java.clone(), bound).is_some() {
+                        self.fault(LoadError::new(&raw.java, "", "is bound twice"));
                     }
-                    let id = self.message(&descriptor)?;
-                    Some((name.clone(), id))
                 }
-                None => None,
-            };
-            if classes
-                .insert(raw.java.clone(), ExceptionBinding { code, message })
-                .is_some()
-            {
-                return Err(LoadError::new(&raw.java, "", "is bound twice"));
+                Err(error) => self.fault(error),
             }
         }
-        Ok(ExceptionBindings {
+        ExceptionBindings {
             classes,
             expose_stack: self.raw.expose_stack,
             heuristic_codes: self.raw.heuristic_codes,
-        })
+        }
+    }
+
+    fn exception(&mut self, raw: &file::Exception) -> Loaded<ExceptionBinding> {
+        let code = match &raw.code {
+            Some(name) => Some(
+                Code::from_name(name)
+                    .filter(|code| *code != Code::Ok)
+                    .ok_or_else(|| {
+                        LoadError::new(&raw.java, "code", format!("{name} is no gRPC error code"))
+                    })?,
+            ),
+            None => None,
+        };
+        let message = match &raw.proto {
+            Some(name) => {
+                let descriptor = self.message_named(name)?;
+                let (class, explicit) = self.class_of(&descriptor);
+                if explicit && class != raw.java {
+                    let problem = format!("{name} is bound to {class}");
+                    return Err(LoadError::new(&raw.java, "proto", problem));
+                }
+                Some((name.clone(), self.message(&descriptor)?))
+            }
+            None => None,
+        };
+        Ok(ExceptionBinding { code, message })
     }
 
     /// Fills the look-up by class: the primary message of each, or the only one.
-    fn index_classes(&mut self) -> Loaded<()> {
+    fn index_classes(&mut self) {
         let mut primary: HashMap<String, u32> = HashMap::new();
+        let mut twice = Vec::new();
         for (index, message) in self.types.messages.iter().enumerate() {
             let id = u32::try_from(index).unwrap_or(u32::MAX);
             self.types.by_proto.insert(message.name.clone(), id);
             let raw = self.messages.get(message.name.as_str());
             if raw.is_some_and(|raw| raw.primary) {
                 if primary.insert(message.class.clone(), id).is_some() {
-                    return Err(LoadError::new(
-                        &message.name,
-                        "primary",
-                        format!("{} has another primary message", message.class),
-                    ));
+                    let problem = format!("{} has another primary message", message.class);
+                    twice.push(LoadError::new(&message.name, "primary", problem));
                 }
             } else {
                 self.types.by_class.entry(message.class.clone()).or_insert(id);
             }
         }
         self.types.by_class.extend(primary);
-        Ok(())
+        for error in twice {
+            self.fault(error);
+        }
     }
 }
 

@@ -37,7 +37,8 @@ pub(crate) struct BindingFile {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Service {
-    pub(crate) java: String,
+    /// The interface; else that of the service's option, else the service's own name.
+    pub(crate) java: Option<String>,
     #[serde(default)]
     pub(crate) group: String,
     #[serde(default)]

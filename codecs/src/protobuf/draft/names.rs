@@ -1,5 +1,8 @@
 //! Names of protobuf for names of Java (mapping section 9).
 
+use std::collections::BTreeMap;
+
+use crate::protobuf::binding::upper_snake;
 use crate::protobuf::java::JavaType;
 
 /// `getUser` to `GetUser`; what no identifier may hold is left out.
@@ -79,26 +82,36 @@ pub(super) fn json_name(field: &str) -> String {
     out
 }
 
-/// `List<Order>` as a part of a name: `OrderList`.
-pub(super) fn holder_name(java: &JavaType, suffix: &str) -> String {
-    let name = match java {
+/// A type as a part of a name: `List<Order>` is `OrderList`. `named`: the names of classes that have one.
+pub(super) fn holder_name(java: &JavaType, named: &BTreeMap<String, String>) -> String {
+    match java {
         JavaType::Primitive(keyword) => rpc_name(keyword),
-        JavaType::Array(of) => format!("{}Array", holder_name(of, "")),
-        JavaType::Class { name, args } => {
-            let args: String = args.iter().map(|arg| holder_name(arg, "")).collect();
-            let simple = simple_name(name);
-            if args.is_empty() {
-                simple
-            } else {
-                format!("{args}{simple}")
+        JavaType::Array(of) => format!("{}Array", holder_name(of, named)),
+        JavaType::Class { name, args } => match named.get(&java.to_string()) {
+            Some(name) => name.clone(),
+            None => {
+                let args: String = args.iter().map(|arg| holder_name(arg, named)).collect();
+                format!("{args}{}", simple_name(name))
             }
-        }
-    };
-    if name.ends_with(suffix) {
-        name
-    } else {
-        format!("{name}{suffix}")
+        },
     }
+}
+
+/// The name of an enum's constant: `STATUS_OK` for `OK` of `Status`.
+pub(super) fn enum_constant(name: &str, java: &str) -> String {
+    let stem: String = java
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    let stem = if stem.is_empty() { "EMPTY" } else { &stem };
+    format!("{}_{stem}", upper_snake(name))
+}
+
+/// Whether a text can be a name in protobuf.
+pub(super) fn is_identifier(text: &str) -> bool {
+    text.len() <= 512
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// The name of a later overload: `GetByLongBoolean`.
@@ -110,7 +123,7 @@ pub(super) fn by_parameters(plain: &str, types: &[JavaType]) -> String {
         .iter()
         .map(|java| match java {
             JavaType::Class { name, .. } => simple_name(name),
-            other => holder_name(other, ""),
+            other => holder_name(other, &BTreeMap::new()),
         })
         .collect();
     format!("{plain}By{names}")
@@ -140,6 +153,11 @@ mod tests {
         let types = JavaType::parse_descriptor("JZ[Ljava/lang/String;").unwrap();
         assert_eq!(by_parameters("Get", &types), "GetByLongBooleanStringArray");
         let list = JavaType::parse("java.util.List<java.lang.Long>").unwrap();
-        assert_eq!(holder_name(&list, "List"), "LongList");
+        assert_eq!(holder_name(&list, &BTreeMap::new()), "LongList");
+        assert_eq!(
+            enum_constant("OrderStatus", "paid-by card"),
+            "ORDER_STATUS_paid_by_card"
+        );
+        assert!(is_identifier("a_1") && !is_identifier("1a") && !is_identifier("") && !is_identifier("a-b"));
     }
 }

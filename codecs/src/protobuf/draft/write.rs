@@ -1,166 +1,275 @@
 //! A draft as text.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::names::json_name;
-use super::{Draft, Drafter, Message, Service};
-use crate::protobuf::binding::upper_snake;
+use super::lock::{Given, Wanted};
+use super::names::{enum_constant, json_name};
+use super::note::Kind;
+use super::{Draft, Drafter, Field, Message, OPTIONS_FILE, Role, Service, merge};
+
+/// How many fields a note about a rule names.
+const MOST_NAMED: usize = 8;
+
+/// What a binding leaves to a person, as comments in it.
+const SKELETON: &str = "
+# What no service definition says; fill in what applies.
+#
+# exceptions:                      # the gRPC status of an exception
+# - {java: com.acme.OrderNotFoundException, code: NOT_FOUND}
+# strict: true                     # what would lose something is an error
+# rules: {null_element: drop}      # what happens where a rule applies
+";
 
 impl Drafter {
     pub(super) fn finish(mut self, proto_file: &str) -> Draft {
+        let services = std::mem::take(&mut self.services);
         let mut binding = String::new();
         let mut body = String::new();
-        self.write_services(&mut body, &mut binding, proto_file);
-        self.write_enums(&mut body, &mut binding);
-        let mut proto = "syntax = \"proto3\";\n\n".to_owned();
-        if !self.package.is_empty() {
-            let _ = writeln!(proto, "package {};\n", self.package);
+        let _ = writeln!(binding, "descriptors: [{}]\nservices:", quoted(proto_file));
+        for service in &services {
+            self.write_service(service, &mut body, &mut binding);
         }
+        self.write_messages(&mut body, &mut binding);
+        self.write_enums(&mut body, &mut binding);
+        binding.push_str(SKELETON);
+        let unused_hints = self.hints.all().difference(&self.used_hints).cloned().collect();
+        Draft {
+            proto: self.with_head(&body),
+            binding,
+            lock: self.lock.write(),
+            descriptor_set: Vec::new(),
+            rpcs: services.iter().map(|service| service.rpcs.len()).sum(),
+            notes: self.notes.into_vec(),
+            unused_hints,
+        }
+    }
+
+    fn with_head(&self, body: &str) -> String {
+        let mut proto = "syntax = \"proto3\";\n".to_owned();
+        if !self.package.is_empty() {
+            let _ = writeln!(proto, "\npackage {};", self.package);
+        }
+        proto.push('\n');
         for (name, file) in [("Duration", "duration"), ("Timestamp", "timestamp")] {
             if body.contains(&format!("google.protobuf.{name}")) {
                 let _ = writeln!(proto, "import \"google/protobuf/{file}.proto\";");
             }
         }
+        let _ = writeln!(proto, "import {};\n", quoted(OPTIONS_FILE));
         if !self.package.is_empty() {
             let _ = writeln!(proto, "option java_package = \"{}\";", self.package);
         }
-        let _ = writeln!(proto, "option java_multiple_files = true;\n{body}");
-        while proto.ends_with("\n\n") {
-            proto.pop();
+        proto.push_str("option java_multiple_files = true;\n");
+        proto.push_str(body);
+        proto
+    }
+
+    /// `(unified_idl_extend.message_extend) = { … }`.
+    fn option(&self, on: &str, content: &str) -> String {
+        let dot = if self.hides_google() { "." } else { "" };
+        format!("({dot}unified_idl_extend.{on}_extend) = {{ {content} }}")
+    }
+
+    fn write_service(&self, service: &Service, body: &mut String, binding: &mut String) {
+        let interface = format!("interface_name: {}", quoted(&service.java));
+        let _ = writeln!(body, "\nservice {} {{", service.name);
+        let _ = writeln!(body, "  option {};", self.option("service", &interface));
+        for rpc in &service.rpcs {
+            let method = format!("method_name: {}", quoted(&rpc.method));
+            let _ = writeln!(body, "\n  // {} {}", rpc.returns, rpc.signature);
+            let _ = writeln!(
+                body,
+                "  rpc {}({}) returns ({}) {{",
+                rpc.name, rpc.request, rpc.response
+            );
+            let _ = writeln!(body, "    option {};\n  }}", self.option("method", &method));
         }
-        self.report.sort();
-        self.report.dedup();
-        Draft {
-            proto,
-            binding,
-            lock: self.lock.write(),
-            report: self.report,
+        body.push_str("}\n");
+        let proto = self.full_name(&service.name);
+        for key in &service.keys {
+            write_binding(service, key, &proto, binding);
         }
     }
 
-    fn write_services(&mut self, body: &mut String, binding: &mut String, proto_file: &str) {
-        let dot = if self.package.is_empty() { "" } else { "." };
-        let services = std::mem::take(&mut self.services);
-        let _ = writeln!(binding, "descriptors: [{}]\nservices:", quoted(proto_file));
-        let mut written: Vec<&str> = Vec::new();
-        for service in &services {
-            let name = super::simple_name(&service.java);
-            write_binding(service, &format!("{}{dot}{name}", self.package), binding);
-            if written.contains(&service.java.as_str()) {
-                continue;
-            }
-            written.push(&service.java);
-            let _ = writeln!(body, "\nservice {name} {{");
-            let messages = |rpc: &str, suffix: &str| {
-                let prefixed = format!("{name}{rpc}{suffix}");
-                if self.messages.contains_key(&prefixed) {
-                    prefixed
-                } else {
-                    format!("{rpc}{suffix}")
-                }
-            };
-            for rpc in &service.rpcs {
-                let (request, response) = (messages(&rpc.name, "Request"), messages(&rpc.name, "Response"));
-                let _ = writeln!(body, "  rpc {}({request}) returns ({response});", rpc.name);
-            }
-            body.push_str("}\n");
-        }
+    fn write_messages(&mut self, body: &mut String, binding: &mut String) {
         let messages = std::mem::take(&mut self.messages);
+        self.note_losses(&messages);
         let mut bound = String::new();
         for message in messages.values() {
-            self.write_message(message, body, &mut bound);
+            self.write_message(message, body);
+            self.bind_message(message, &mut bound);
         }
         if !bound.is_empty() {
             let _ = write!(binding, "messages:\n{bound}");
         }
     }
 
-    fn write_message(&mut self, message: &Message, body: &mut String, bound: &mut String) {
+    fn write_message(&mut self, message: &Message, body: &mut String) {
         // Requests keep the order of the parameters; classes have none that means anything.
-        let mut fields = message.fields.clone();
-        if message.class.is_some() {
+        let mut fields: Vec<&Field> = message.fields.iter().collect();
+        if matches!(message.role, Role::Class { .. }) {
             fields.sort_by(|one, other| one.name.cmp(&other.name));
         }
-        let typed: Vec<(String, String)> = fields
+        let wanted: Vec<Wanted> = fields
             .iter()
-            .map(|field| (field.name.clone(), field.proto.clone()))
+            .map(|field| Wanted {
+                name: field.name.clone(),
+                java: field.java_name.clone(),
+                proto_type: field.proto.clone(),
+                java_type: field.java.clone(),
+            })
             .collect();
-        let (numbers, reserved) = self.lock.number(&message.name, &typed, 1, &mut self.report);
+        let by_position = message.role == Role::Request;
+        let given = self
+            .lock
+            .number(&message.name, &wanted, by_position, &mut self.notes);
         let _ = writeln!(body, "\nmessage {} {{", message.name);
-        if !reserved.is_empty() {
-            let list: Vec<String> = reserved.keys().map(ToString::to_string).collect();
-            let _ = writeln!(body, "  reserved {};", list.join(", "));
+        let options = match &message.role {
+            Role::Class { java, .. } => Some(format!("java_class_name: {}", quoted(java))),
+            Role::Request => Some("extend_args: true".to_owned()),
+            Role::Response | Role::Holder => None,
+        };
+        if let Some(options) = options {
+            let _ = writeln!(body, "  option {};", self.option("message", &options));
         }
-        let mut lines: Vec<_> = numbers.into_iter().zip(&fields).collect();
+        write_reserved(&given, body);
+        let mut lines: Vec<(u32, &Field)> = given.numbers.into_iter().zip(fields).collect();
         lines.sort_by_key(|(number, _)| *number);
         for (number, field) in lines {
-            let json = if message.class.is_some() && json_name(&field.name) != field.java_name {
-                format!(" [json_name = \"{}\"]", field.java_name)
-            } else {
+            let mut options = Vec::new();
+            if matches!(message.role, Role::Class { .. }) && json_name(&field.name) != field.java_name {
+                options.push(format!("json_name = {}", quoted(&field.java_name)));
+            }
+            if field.declared {
+                let java = format!("java_type: {}", quoted(&field.java));
+                options.push(self.option("field", &java));
+            }
+            let options = if options.is_empty() {
                 String::new()
+            } else {
+                format!(" [{}]", options.join(", "))
             };
-            let _ = writeln!(body, "  {} {} = {number}{json};", field.proto, field.name);
+            let _ = writeln!(body, "  {} {} = {number}{options};", field.proto, field.name);
         }
         body.push_str("}\n");
-        let Some(class) = &message.class else {
+    }
+
+    fn bind_message(&self, message: &Message, bound: &mut String) {
+        let Role::Class { java, type_args } = &message.role else {
             return;
         };
         let _ = writeln!(bound, "- proto: {}", quoted(&self.full_name(&message.name)));
-        let _ = writeln!(bound, "  java: {}", quoted(class));
-        let declared: Vec<_> = fields
-            .iter()
-            .filter_map(|field| Some((&field.name, field.declared.as_ref()?)))
-            .collect();
+        let _ = writeln!(bound, "  java: {}", quoted(java));
+        if !type_args.is_empty() {
+            let _ = writeln!(bound, "  type_args: [{}]", list(type_args));
+        }
+        let mut declared: Vec<&Field> = message.fields.iter().filter(|field| field.declared).collect();
+        declared.sort_by(|one, other| one.name.cmp(&other.name));
         if !declared.is_empty() {
             bound.push_str("  types:\n");
-            for (name, java) in declared {
-                let _ = writeln!(bound, "    {name}: {}", quoted(java));
+            for field in declared {
+                let _ = writeln!(bound, "    {}: {}", field.name, quoted(&field.java));
             }
         }
     }
 
     fn write_enums(&mut self, body: &mut String, binding: &mut String) {
         let enums = std::mem::take(&mut self.enums);
-        if enums.is_empty() {
-            return;
+        if !enums.is_empty() {
+            binding.push_str("enums:\n");
         }
-        binding.push_str("enums:\n");
-        for (class, (name, constants)) in &enums {
-            let prefix = upper_snake(name);
-            let named: Vec<(String, String)> = constants
+        for (class, drafted) in &enums {
+            let name = &drafted.name;
+            let wanted: Vec<Wanted> = drafted
+                .constants
                 .iter()
-                .map(|constant| {
-                    let stem: String = constant
-                        .chars()
-                        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-                        .collect();
-                    (format!("{prefix}_{stem}"), constant.clone())
+                .map(|(proto, java)| Wanted {
+                    name: proto.clone(),
+                    java: java.clone(),
+                    proto_type: String::new(),
+                    java_type: String::new(),
                 })
                 .collect();
-            let (numbers, reserved) = self.lock.number(name, &named, 1, &mut self.report);
+            let given = self.lock.number(name, &wanted, false, &mut self.notes);
             let _ = writeln!(body, "\nenum {name} {{");
-            if !reserved.is_empty() {
-                let list: Vec<String> = reserved.keys().map(ToString::to_string).collect();
-                let _ = writeln!(body, "  reserved {};", list.join(", "));
-            }
-            let _ = writeln!(body, "  {prefix}_UNSPECIFIED = 0;");
-            let mut lines: Vec<_> = numbers.into_iter().zip(&named).collect();
+            let java = format!("java_class_name: {}", quoted(class));
+            let _ = writeln!(body, "  option {};", self.option("enum", &java));
+            write_reserved(&given, body);
+            let _ = writeln!(body, "  {} = 0;", enum_constant(name, "UNSPECIFIED"));
+            let mut lines: Vec<_> = given.numbers.into_iter().zip(&drafted.constants).collect();
             lines.sort_by_key(|(number, _)| *number);
             for (number, (constant, _)) in lines {
                 let _ = writeln!(body, "  {constant} = {number};");
             }
             body.push_str("}\n");
             let _ = writeln!(binding, "- proto: {}", quoted(&self.full_name(name)));
-            let _ = writeln!(binding, "  java: {}", quoted(class));
-            binding.push_str("  values:\n");
-            for (proto, java) in &named {
+            let _ = writeln!(binding, "  java: {}\n  values:", quoted(class));
+            for (proto, java) in &drafted.constants {
                 let _ = writeln!(binding, "    {proto}: {}", quoted(java));
-                if !java.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                    self.report.push(format!(
-                        "{class}: {java:?} is a text, not a constant's name: correct it"
-                    ));
+            }
+        }
+    }
+
+    /// What conversions by this draft may lose, or refuse where Java does not: one note for each rule.
+    fn note_losses(&mut self, messages: &BTreeMap<String, Message>) {
+        let enums: BTreeSet<&str> = self.enums.values().map(|known| known.name.as_str()).collect();
+        let mut rules: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for message in messages.values() {
+            for field in &message.fields {
+                let mut note = |rule: &'static str| {
+                    rules
+                        .entry(rule)
+                        .or_default()
+                        .push(format!("{}.{}", message.name, field.name));
+                };
+                let (repeated, map) = (
+                    field.proto.starts_with("repeated "),
+                    field.proto.starts_with("map<"),
+                );
+                if (repeated || map) && message.role != Role::Holder {
+                    note("null_collection: a null is an empty collection after it crossed");
+                }
+                if repeated {
+                    note("null_element: a null element is refused");
+                }
+                if map {
+                    note("null_map_value: a null value is refused");
+                }
+                let class = field.java.split('<').next().unwrap_or_default();
+                match class {
+                    "java.util.Set"
+                    | "java.util.HashSet"
+                    | "java.util.LinkedHashSet"
+                    | "java.util.TreeSet" => note("dup_set_element: equal elements of a Set are one"),
+                    "java.util.Date" | "java.sql.Timestamp" => {
+                        note("sub_ms: what is finer than a millisecond is cut off towards Java");
+                    }
+                    "java.util.Calendar" | "java.util.GregorianCalendar" => {
+                        note("zone: the time zone is lost")
+                    }
+                    _ => {}
+                }
+                if field
+                    .proto
+                    .rsplit(' ')
+                    .next()
+                    .is_some_and(|name| enums.contains(name))
+                {
+                    note("unknown_enum: a constant that is not drafted becomes the unspecified one");
                 }
             }
+        }
+        for (rule, fields) in rules {
+            let more = fields.len().saturating_sub(MOST_NAMED);
+            let named: Vec<&str> = fields.iter().take(MOST_NAMED).map(String::as_str).collect();
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            self.notes
+                .add(Kind::Lossy, format!("{rule}: {}{more}", named.join(", ")));
         }
     }
 
@@ -173,27 +282,46 @@ impl Drafter {
     }
 }
 
-fn write_binding(service: &Service, proto: &str, binding: &mut String) {
-    let _ = writeln!(binding, "- java: {}", quoted(&service.java));
-    for (key, value) in [("group", &service.group), ("version", &service.version)] {
-        if !value.is_empty() {
-            let _ = writeln!(binding, "  {key}: {}", quoted(value));
-        }
+fn write_reserved(given: &Given, body: &mut String) {
+    if !given.reserved_numbers.is_empty() {
+        let numbers: Vec<String> = given.reserved_numbers.iter().map(ToString::to_string).collect();
+        let _ = writeln!(body, "  reserved {};", numbers.join(", "));
     }
-    let _ = writeln!(binding, "  proto: {}\n  methods:", quoted(proto));
-    for rpc in &service.rpcs {
-        let _ = writeln!(binding, "  - java: {}", quoted(&rpc.signature));
-        let _ = writeln!(binding, "    rpc: {}", rpc.name);
-        let returns = if rpc.void { "void" } else { &rpc.returns };
-        let _ = writeln!(binding, "    returns: {}", quoted(returns));
-        if !rpc.throws.is_empty() {
-            let list: Vec<String> = rpc.throws.iter().map(|class| quoted(class)).collect();
-            let _ = writeln!(binding, "    throws: [{}]", list.join(", "));
-        }
+    if !given.reserved_names.is_empty() {
+        let _ = writeln!(body, "  reserved {};", list(&given.reserved_names));
     }
 }
 
-/// A YAML text in double quotes: JSON's are YAML's.
+fn write_binding(service: &Service, key: &merge::Key, proto: &str, binding: &mut String) {
+    let (group, version) = key;
+    let _ = writeln!(binding, "- java: {}", quoted(&service.java));
+    for (name, value) in [("group", group), ("version", version)] {
+        if !value.is_empty() {
+            let _ = writeln!(binding, "  {name}: {}", quoted(value));
+        }
+    }
+    let _ = writeln!(binding, "  proto: {}\n  methods:", quoted(proto));
+    let (has, lacks): (Vec<_>, Vec<_>) = service.rpcs.iter().partition(|rpc| rpc.keys.contains(key));
+    for rpc in has {
+        let _ = writeln!(binding, "  - java: {}", quoted(&rpc.signature));
+        let _ = writeln!(binding, "    rpc: {}", rpc.name);
+        let _ = writeln!(binding, "    returns: {}", quoted(&rpc.returns));
+        if !rpc.throws.is_empty() {
+            let _ = writeln!(binding, "    throws: [{}]", list(&rpc.throws));
+        }
+    }
+    if !lacks.is_empty() {
+        let names: Vec<&str> = lacks.iter().map(|rpc| rpc.name.as_str()).collect();
+        let _ = writeln!(binding, "  unbound: [{}]", names.join(", "));
+    }
+}
+
+/// A text in double quotes: JSON's are YAML's and protobuf's, for what can be in a name.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+fn list(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+    quoted.join(", ")
 }

@@ -1,7 +1,7 @@
 //! Drafts from the definitions that Java 2.7.23 and 3.3.6 wrote into a metadata center.
 
 use super::*;
-use crate::protobuf::draft::{Input, draft};
+use crate::protobuf::draft::{Draft, Input, OPTIONS_FILE, OPTIONS_PROTO, Source, draft};
 
 fn definitions(service: &str, application: &str) -> Vec<String> {
     let path = concat!(
@@ -27,22 +27,50 @@ const HINTS: &str = "methods:
   whoami(): {skip: true}
 ";
 
-fn run(texts: &[String], hints: Option<&str>, lock: Option<&str>) -> crate::protobuf::draft::Draft {
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+fn attempt(
+    texts: &[String],
+    hints: Option<&str>,
+    lock: Option<&str>,
+) -> Result<Draft, crate::protobuf::draft::DraftError> {
+    let sources: Vec<Source<'_>> = texts
+        .iter()
+        .map(|text| Source {
+            origin: "test.json",
+            text,
+        })
+        .collect();
     draft(&Input {
-        definitions: &texts,
+        definitions: &sources,
         hints,
         lock,
         proto_file: "orders.proto",
     })
-    .unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn loaded(draft: &crate::protobuf::draft::Draft) -> Bindings {
-    Bindings::load("orders.yaml", &draft.binding, &mut |_| {
-        Ok(draft.proto.clone().into_bytes())
+fn run(texts: &[String], hints: Option<&str>, lock: Option<&str>) -> Draft {
+    attempt(texts, hints, lock).unwrap_or_else(|error| panic!("{error}: {error:?}"))
+}
+
+fn report(draft: &Draft) -> String {
+    let lines: Vec<String> = draft.notes.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// A draft with another binding file than its own.
+fn bound(draft: &Draft, yaml: &str) -> Bindings {
+    Bindings::load("orders.yaml", yaml, &mut |name| {
+        let text = if name == OPTIONS_FILE {
+            OPTIONS_PROTO
+        } else {
+            &draft.proto
+        };
+        Ok(text.as_bytes().to_vec())
     })
-    .unwrap()
+    .unwrap_or_else(|error| panic!("{error}\n{}", draft.proto))
+}
+
+fn loaded(draft: &Draft) -> Bindings {
+    bound(draft, &draft.binding)
 }
 
 #[test]
@@ -66,8 +94,8 @@ fn a_draft_binds_every_method_it_has() {
     let draft = run(&definitions(ORDERS, "shop-33-all"), Some(HINTS), None);
     for line in [
         "service OrderService {",
-        "  rpc Get(GetRequest) returns (GetResponse);",
-        "  rpc GetByLongBoolean(GetByLongBooleanRequest) returns (GetByLongBooleanResponse);",
+        "  rpc Get(GetRequest) returns (GetResponse) {",
+        "  rpc GetByLongBoolean(GetByLongBooleanRequest) returns (GetByLongBooleanResponse) {",
         "  optional google.protobuf.Timestamp created_at",
         "  map<string, string> labels",
         "  map<int64, OrderLine> line_by_no",
@@ -91,11 +119,11 @@ fn a_draft_binds_every_method_it_has() {
     assert!(service.method("byCode", None).is_ok());
     assert!(service.method("whoami", None).is_err());
     // What cannot be known is told.
-    let report = draft.report.join("\n");
+    let report = report(&draft);
     for words in [
-        "find(org.landbridge.peers.api.OrderQuery): left out",
+        "left out: org.landbridge.peers.api.OrderService.find(org.landbridge.peers.api.OrderQuery)",
         "java.lang.Object",
-        "whoami(): left out by a hint",
+        "whoami(): by a hint",
     ] {
         assert!(report.contains(words), "{words}\n{report}");
     }
@@ -142,7 +170,7 @@ fn the_lock_keeps_names_and_numbers() {
         "{}",
         first.proto
     );
-    assert!(first.binding.contains("a.B$C") && first.report.iter().any(|line| line.contains("a.B$C")));
+    assert!(first.binding.contains("a.B$C") && report(&first).contains("guessed: a.B.C is taken for a.B$C"));
     assert!(first.proto.contains("rpc Get(GetRequest)") && first.proto.contains("rpc GetBy"));
     // One comes, one goes, one changes its type.
     let second = run(
@@ -157,11 +185,14 @@ fn the_lock_keeps_names_and_numbers() {
         "{}",
         second.proto
     );
-    let report = second.report.join("\n");
-    assert!(
-        report.contains("BC.b was int64 and is optional string") && report.contains("BC.d is gone"),
-        "{report}"
-    );
+    let report = report(&second);
+    for words in [
+        "breaking: BC.b was long (int64) and is java.lang.String (optional string): it has a new number",
+        "changed: BC.d is gone: its number is reserved",
+    ] {
+        assert!(report.contains(words), "{words}\n{report}");
+    }
+    assert!(second.proto.contains("  reserved \"d\";"), "{}", second.proto);
     loaded(&second);
     // The order of the JSON means nothing.
     let turned = run(&[text(r#""d":"int","b":"long""#)], None, None);
@@ -171,16 +202,9 @@ fn the_lock_keeps_names_and_numbers() {
 #[test]
 fn malformed_input_is_told() {
     let fails = |text: &str, hints: Option<&str>, lock: Option<&str>| {
-        draft(&Input {
-            definitions: &[text],
-            hints,
-            lock,
-            proto_file: "x.proto",
-        })
-        .unwrap_err()
-        .to_string()
+        attempt(&[text.to_owned()], hints, lock).unwrap_err().to_string()
     };
-    assert!(fails("{", None, None).contains("service definition 0"));
+    assert!(fails("{", None, None).contains("service definition test.json"));
     assert!(fails("{}", None, None).contains("canonicalName"));
     assert!(fails(r#"{"canonicalName":"a.S"}"#, None, None).contains("no method"));
     assert!(fails("{}", Some("bogus: 1"), None).contains("hints"));

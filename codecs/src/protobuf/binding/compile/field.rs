@@ -308,8 +308,7 @@ impl Compiler<'_> {
     }
 
     fn is_enum(&self, class: &str) -> bool {
-        self.raw.enums.iter().any(|raw| raw.java == class)
-            || self.types.enums.iter().any(|plan| plan.class == class)
+        self.enum_classes.contains(class) || self.types.enums.iter().any(|plan| plan.class == class)
     }
 
     /// The Java type of a field that nobody declared (11.1).

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use prost_reflect::{Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::super::file::{self, UnknownJavaFields};
 use super::{Compiler, Loaded, count};
 use crate::protobuf::error::LoadError;
 use crate::protobuf::java::JavaType;
-use crate::protobuf::plan::{MessagePlan, PolymorphicPlan};
+use crate::protobuf::plan::{FieldPlan, MessagePlan, PolymorphicPlan};
+use crate::protobuf::schema::{Extend, JAVA_TYPE};
 
 impl Compiler<'_> {
     /// The plan of a message, compiled at its first use.
@@ -47,9 +48,9 @@ impl Compiler<'_> {
         }
         let empty = file::Message::default();
         let options = raw.unwrap_or(&empty);
-        check_names(descriptor, options)?;
+        self.check_names(descriptor, options);
         let mut descriptors: Vec<_> = descriptor.fields().collect();
-        descriptors.sort_by_key(prost_reflect::FieldDescriptor::number);
+        descriptors.sort_by_key(FieldDescriptor::number);
         let mut fields = Vec::new();
         let mut by_java = BTreeMap::new();
         let mut collect = None;
@@ -57,45 +58,42 @@ impl Compiler<'_> {
             if let UnknownJavaFields::Collect(into) = &options.unknown_java_fields
                 && into == field.name()
             {
-                collect = Some(self.collect_field(name, field)?);
+                match self.collect_field(name, field) {
+                    Ok(number) => collect = Some(number),
+                    Err(error) => self.fault(error),
+                }
                 continue;
             }
-            let java = options
-                .fields
-                .get(field.name())
-                .cloned()
-                .unwrap_or_else(|| field.json_name().to_owned());
-            let declared =
-                match options.types.get(field.name()) {
-                    Some(text) => Some(JavaType::parse(text).ok_or_else(|| {
-                        LoadError::new(name, field.name(), format!("{text} is no Java type"))
-                    })?),
-                    None => None,
-                };
-            let field_options = options.options.get(field.name()).cloned().unwrap_or_default();
-            let plan = self.field(name, field, &java, declared, &field_options)?;
+            let plan = match self.message_field(name, field, options) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    self.fault(error);
+                    continue;
+                }
+            };
             let place = u16::try_from(fields.len())
                 .map_err(|_| LoadError::new(name, "", "has more than 65,535 fields"))?;
-            if by_java.insert(java.clone(), place).is_some() {
-                return Err(LoadError::new(
+            if by_java.insert(plan.java.clone(), place).is_some() {
+                self.fault(LoadError::new(
                     name,
                     field.name(),
-                    format!("Java field {java} is bound twice"),
+                    format!("Java field {} is bound twice", plan.java),
                 ));
+                continue;
             }
             fields.push(plan);
         }
         let mut defaults = Vec::new();
         for (java, value) in &options.defaults {
             if by_java.contains_key(java) {
-                return Err(LoadError::new(
+                self.fault(LoadError::new(
                     name,
                     java,
                     "has a default, but is bound to a field",
                 ));
             }
             if value.is_array() || value.is_object() {
-                return Err(LoadError::new(name, java, "default is not a scalar"));
+                self.fault(LoadError::new(name, java, "default is not a scalar"));
             }
             defaults.push((java.clone(), value.clone()));
         }
@@ -117,7 +115,63 @@ impl Compiler<'_> {
         })
     }
 
-    fn collect_field(&self, message: &str, field: &prost_reflect::FieldDescriptor) -> Loaded<u32> {
+    /// The plan of one field of a class.
+    fn message_field(
+        &mut self,
+        message: &str,
+        field: &FieldDescriptor,
+        options: &file::Message,
+    ) -> Loaded<FieldPlan> {
+        let java = match options.fields.get(field.name()) {
+            Some(java) => java.as_str(),
+            None => field.json_name(),
+        };
+        let declared = self.declared(message, field)?;
+        let field_options = options.options.get(field.name()).cloned().unwrap_or_default();
+        self.field(message, field, java, declared, &field_options)
+    }
+
+    /// The Java type that the file, or the field's own option, says.
+    pub(super) fn declared(&self, message: &str, field: &FieldDescriptor) -> Loaded<Option<JavaType>> {
+        let raw = self
+            .messages
+            .get(message)
+            .and_then(|raw| raw.types.get(field.name()));
+        let option = Extend::of(&field.options());
+        let text = raw.map(String::as_str).or_else(|| option.text(JAVA_TYPE));
+        let Some(text) = text else {
+            return Ok(None);
+        };
+        JavaType::parse(text)
+            .map(Some)
+            .ok_or_else(|| LoadError::new(message, field.name(), format!("{text} is no Java type")))
+    }
+
+    /// Every field that a binding speaks of must exist.
+    fn check_names(&mut self, descriptor: &MessageDescriptor, raw: &file::Message) {
+        let named = raw
+            .fields
+            .keys()
+            .chain(raw.types.keys())
+            .chain(raw.options.keys())
+            .chain(match &raw.unknown_java_fields {
+                UnknownJavaFields::Collect(name) => Some(name),
+                _ => None,
+            });
+        for field in named {
+            if descriptor.get_field_by_name(field).is_none() {
+                self.fault(LoadError::new(descriptor.full_name(), field, "no such field"));
+            }
+        }
+        for argument in &raw.type_args {
+            if JavaType::parse(argument).is_none() {
+                let problem = format!("{argument} is no Java type");
+                self.fault(LoadError::new(descriptor.full_name(), "type_args", problem));
+            }
+        }
+    }
+
+    fn collect_field(&self, message: &str, field: &FieldDescriptor) -> Loaded<u32> {
         let fits = matches!(field.kind(), Kind::Message(entry)
             if field.is_map()
                 && entry.map_entry_key_field().kind() == Kind::String
@@ -154,32 +208,9 @@ impl Compiler<'_> {
             default: None,
         };
         for (field, class) in &raw.polymorphic {
-            let branch = descriptor
-                .get_field_by_name(field)
-                .ok_or_else(|| LoadError::new(name, field, "no such field"))?;
-            let (Kind::Message(message), Some(_)) = (branch.kind(), branch.containing_oneof()) else {
-                return Err(LoadError::new(name, field, "is no message in a oneof"));
-            };
-            let (bound, explicit) = self.class_of(&message);
-            if explicit && bound != *class {
-                return Err(LoadError::new(
-                    name,
-                    field,
-                    format!("is {class} here, but {} is bound to {bound}", message.full_name()),
-                ));
+            if let Err(error) = self.branch(descriptor, field, class, &mut plan) {
+                self.fault(error);
             }
-            let message = self.message(&message)?;
-            if let Some(bound) = usize::try_from(message)
-                .ok()
-                .and_then(|id| self.types.messages.get_mut(id))
-            {
-                bound.class.clone_from(class);
-            }
-            let place = plan.branches.len();
-            if plan.by_class.insert(class.clone(), place).is_some() {
-                return Err(LoadError::new(name, field, format!("{class} has another branch")));
-            }
-            plan.branches.push((branch.number(), field.clone(), message));
         }
         for class in &raw.accept_subclasses {
             let mut ancestor = class.as_str();
@@ -187,18 +218,20 @@ impl Compiler<'_> {
                 ancestor = self.raw.java_hierarchy.get(ancestor)?;
                 plan.by_class.get(ancestor).copied()
             });
-            let place = place.ok_or_else(|| {
-                LoadError::new(
+            match place {
+                Some(place) => drop(plan.by_class.entry(class.clone()).or_insert(place)),
+                None => self.fault(LoadError::new(
                     name,
                     class,
                     "has no ancestor among the branches in java_hierarchy",
-                )
-            })?;
-            plan.by_class.entry(class.clone()).or_insert(place);
+                )),
+            }
         }
         if let Some(default) = &raw.default_branch {
-            let place = plan.branches.iter().position(|(_, field, _)| field == default);
-            plan.default = Some(place.ok_or_else(|| LoadError::new(name, default, "no such branch"))?);
+            plan.default = plan.branches.iter().position(|(_, field, _)| field == default);
+            if plan.default.is_none() {
+                self.fault(LoadError::new(name, default, "no such branch"));
+            }
         }
         if let Some(slot) = usize::try_from(id)
             .ok()
@@ -208,34 +241,41 @@ impl Compiler<'_> {
         }
         Ok(id)
     }
-}
 
-/// Every field that a binding speaks of must exist.
-fn check_names(descriptor: &MessageDescriptor, raw: &file::Message) -> Loaded<()> {
-    let named = raw
-        .fields
-        .keys()
-        .chain(raw.types.keys())
-        .chain(raw.options.keys())
-        .chain(match &raw.unknown_java_fields {
-            UnknownJavaFields::Collect(name) => Some(name),
-            _ => None,
-        });
-    for field in named {
-        if descriptor.get_field_by_name(field).is_none() {
-            return Err(LoadError::new(descriptor.full_name(), field, "no such field"));
+    /// Adds one branch of a oneof message.
+    fn branch(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        field: &str,
+        class: &str,
+        plan: &mut PolymorphicPlan,
+    ) -> Loaded<()> {
+        let name = descriptor.full_name();
+        let branch = descriptor
+            .get_field_by_name(field)
+            .ok_or_else(|| LoadError::new(name, field, "no such field"))?;
+        let (Kind::Message(message), Some(_)) = (branch.kind(), branch.containing_oneof()) else {
+            return Err(LoadError::new(name, field, "is no message in a oneof"));
+        };
+        let (bound, explicit) = self.class_of(&message);
+        if explicit && bound != *class {
+            let problem = format!("is {class} here, but {} is bound to {bound}", message.full_name());
+            return Err(LoadError::new(name, field, problem));
         }
-    }
-    for argument in &raw.type_args {
-        if JavaType::parse(argument).is_none() {
-            return Err(LoadError::new(
-                descriptor.full_name(),
-                "type_args",
-                format!("{argument} is no Java type"),
-            ));
+        let message = self.message(&message)?;
+        if let Some(bound) = usize::try_from(message)
+            .ok()
+            .and_then(|id| self.types.messages.get_mut(id))
+        {
+            class.clone_into(&mut bound.class);
         }
+        let place = plan.branches.len();
+        if plan.by_class.insert(class.to_owned(), place).is_some() {
+            return Err(LoadError::new(name, field, format!("{class} has another branch")));
+        }
+        plan.branches.push((branch.number(), field.to_owned(), message));
+        Ok(())
     }
-    Ok(())
 }
 
 /// The marker messages of protoc-gen-go-hessian2 (mapping section 2).

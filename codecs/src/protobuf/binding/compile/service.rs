@@ -79,8 +79,11 @@ impl Compiler<'_> {
             .pool
             .get_service_by_name(&raw.proto)
             .ok_or_else(|| LoadError::new(&raw.proto, "", "no such service in the descriptors"))?;
-        if JavaType::parse(&raw.java).is_none() {
-            return Err(LoadError::new(&raw.java, "", "is no class name"));
+        let option = Extend::of(&descriptor.options());
+        let java = raw.java.as_deref().or_else(|| option.text(1));
+        let java = java.unwrap_or(&raw.proto);
+        if JavaType::parse(java).is_none() {
+            return Err(LoadError::new(java, "", "is no class name"));
         }
         for name in raw
             .methods
@@ -89,8 +92,8 @@ impl Compiler<'_> {
             .chain(raw.unbound.iter())
         {
             if !descriptor.methods().any(|method| method.name() == name) {
-                return Err(LoadError::new(
-                    &raw.java,
+                self.fault(LoadError::new(
+                    java,
                     name,
                     format!("{} has no such rpc", raw.proto),
                 ));
@@ -101,40 +104,30 @@ impl Compiler<'_> {
         for rpc in descriptor.methods() {
             let mut given = raw.methods.iter().filter(|method| method.rpc == rpc.name());
             let method = given.next();
-            if let Some(second) = given.next() {
-                return Err(LoadError::new(
-                    &raw.java,
-                    &second.java,
-                    format!("rpc {} is bound to two methods", rpc.name()),
-                ));
+            for second in given {
+                let problem = format!("rpc {} is bound to two methods", rpc.name());
+                self.fault(LoadError::new(java, &second.java, problem));
             }
             if raw.unbound.iter().any(|name| name == rpc.name()) {
                 if method.is_some() {
-                    return Err(LoadError::new(&raw.java, rpc.name(), "is bound and unbound"));
+                    self.fault(LoadError::new(java, rpc.name(), "is bound and unbound"));
                 }
                 continue;
             }
-            let draft = self.method(&rpc, method).map_err(|error| LoadError {
-                object: format!("{}: {}", raw.java, rpc.name()),
-                member: if error.object.is_empty() || error.object == rpc.name() {
-                    error.member
-                } else {
-                    format!("{} {}", error.object, error.member).trim().to_owned()
-                },
-                ..error
-            })?;
+            self.within = Some((java.to_owned(), rpc.name().to_owned()));
+            let draft = self.method(&rpc, method);
+            let draft = draft.map_err(|error| self.fault(error));
+            self.within = None;
+            let Ok(draft) = draft else { continue };
             let signature: String = draft.parameters.iter().map(JavaType::descriptor).collect();
             if !draft.streaming && !seen.insert((draft.java.clone(), signature)) {
-                return Err(LoadError::new(
-                    &raw.java,
-                    &draft.java,
-                    "is bound to two rpcs with the same parameters",
-                ));
+                let problem = "is bound to two rpcs with the same parameters";
+                self.fault(LoadError::new(java, &draft.java, problem));
             }
             methods.push(draft);
         }
         Ok(Draft {
-            key: ServiceKey::new(raw.java.as_str(), raw.group.as_str(), raw.version.as_str()),
+            key: ServiceKey::new(java, raw.group.as_str(), raw.version.as_str()),
             proto: raw.proto.clone(),
             file: file.to_owned(),
             exceptions_mode: raw.exceptions_mode,
@@ -176,7 +169,10 @@ impl Compiler<'_> {
             }
         }
         let args = raw.and_then(|raw| raw.args.as_deref());
-        (draft.parameters, draft.arguments) = self.arguments(&rpc.input(), parameters, args)?;
+        match self.arguments(&rpc.input(), parameters, args) {
+            Ok(arguments) => (draft.parameters, draft.arguments) = arguments,
+            Err(error) => self.fault(error),
+        }
         let returns = match raw.and_then(|raw| raw.returns.as_deref()) {
             Some(text) => Some(
                 JavaType::parse(text)
@@ -251,13 +247,11 @@ impl Compiler<'_> {
                 None => self.declared_java(name, field)?,
             };
             let field_options = options.get(field.name()).cloned().unwrap_or_default();
-            plans.push(self.field(
-                name,
-                field,
-                &format!("arg{position}"),
-                Some(java.clone()),
-                &field_options,
-            )?);
+            let argument = format!("arg{position}");
+            match self.field(name, field, &argument, Some(java.clone()), &field_options) {
+                Ok(plan) => plans.push(plan),
+                Err(error) => self.fault(error),
+            }
             parameters.push(java);
         }
         Ok((parameters, ArgumentsPlan::Spread(plans)))
@@ -310,15 +304,10 @@ impl Compiler<'_> {
         }
     }
 
-    /// The Java type of a field of a holder: as the binding's `types` say, else its default.
+    /// The Java type of a field of a holder: as the binding's `types` or the field's option say, else its default.
     fn declared_java(&mut self, message: &str, field: &FieldDescriptor) -> Loaded<JavaType> {
-        let declared = self
-            .messages
-            .get(message)
-            .and_then(|raw| raw.types.get(field.name()));
-        match declared {
-            Some(text) => JavaType::parse(text)
-                .ok_or_else(|| LoadError::new(message, field.name(), format!("{text} is no Java type"))),
+        match self.declared(message, field)? {
+            Some(declared) => Ok(declared),
             None => Ok(self.default_java(field)),
         }
     }
