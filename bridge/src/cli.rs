@@ -9,6 +9,7 @@ mod decode;
 mod demo;
 mod explain;
 mod run;
+mod schema;
 mod services;
 mod table;
 
@@ -41,6 +42,7 @@ enum Command {
     Explain(explain::Arguments),
     Decode(decode::Arguments),
     Encode(decode::EncodeArguments),
+    Schema(schema::Arguments),
 }
 
 /// How a command prints what it found.
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Encode(arguments) => decode::encode(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
