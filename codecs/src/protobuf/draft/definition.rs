@@ -172,11 +172,8 @@ impl<'j> Parser<'j> {
             .and_then(Json::as_str)
             .ok_or_else(|| ("?".to_owned(), "has no name".to_owned()))?;
         let failed = |reason: String| (name.to_owned(), reason);
-        if !name
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '$'))
-            || name.is_empty()
-        {
+        // What follows writes signatures with it and reads them back.
+        if !parse_method(&format!("{name}()")).is_some_and(|(read, _)| read == name) {
             return Err(failed("is no name of a Java method".to_owned()));
         }
         let mut parameters = Vec::new();
