@@ -16,6 +16,7 @@
 pub mod arguments;
 mod error;
 mod limits;
+pub(crate) mod packed;
 pub mod reader;
 mod scratch;
 pub mod skim;
@@ -25,9 +26,9 @@ pub(crate) mod wire;
 pub mod writer;
 
 pub use arguments::{join_arguments, split_arguments};
-pub use error::{DecodeError, DecodeErrorKind, Limit};
+pub use error::{DecodeError, DecodeErrorKind, Limit, Wanted};
 pub use limits::Limits;
-pub use reader::{Class, Mark, Reader, Token};
+pub use reader::{Class, Mark, Reader, Token, TypeIndex};
 pub use scratch::Scratch;
 pub use skim::{Counts, Skimmed, Skimmer, TableUse};
 pub use text::{Binary, JavaText, Str};

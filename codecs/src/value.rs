@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use crate::hessian2::wire::{Cursor, index};
 use crate::hessian2::{
-    Binary, Counts, DecodeError, DecodeErrorKind, JavaText, Limits, Scratch, Skimmer, Str, TypeNames, Writer,
+    Binary, Counts, DecodeError, DecodeErrorKind, JavaText, Limits, Scratch, Skimmer, Str, TypeNames, Wanted,
+    Writer,
 };
 
 /// The deepest nesting a tree is built for, whatever [`Limits::depth`] says: dropping and comparing it is recursive.
@@ -250,7 +251,7 @@ impl Builder<'_> {
             0x46 => *place = Value::Bool(false),
             0x60..=0x6f => *place = self.object(u32::from(tag & 0x0f))?,
             0x4f => {
-                let class = self.cursor.count("a class index")?;
+                let class = self.cursor.count(Wanted::ClassIndex)?;
                 *place = self.object(class)?;
             }
             0x48 => *place = Value::Map(self.entries()?),
@@ -260,7 +261,7 @@ impl Builder<'_> {
                 *place = Value::TypedMap(Box::new(TypedMap { type_name, entries }));
             }
             0x55..=0x58 | 0x70..=0x7f => *place = self.list(tag)?,
-            0x51 => *place = Value::Ref(self.cursor.count("a reference index")?),
+            0x51 => *place = Value::Ref(self.cursor.count(Wanted::ReferenceIndex)?),
             _ => return self.fill_scalar(tag, place),
         }
         Ok(())
@@ -317,7 +318,7 @@ impl Builder<'_> {
 
     fn class(&mut self) -> Result<(), DecodeError> {
         let name = self.next_text()?;
-        let len = index(self.cursor.count("a field count")?);
+        let len = index(self.cursor.count(Wanted::FieldCount)?);
         let mut fields = Vec::with_capacity(len);
         for _ in 0..len {
             fields.push(self.next_text()?);
@@ -339,7 +340,7 @@ impl Builder<'_> {
         let typed = matches!(tag, 0x55 | 0x56 | 0x70..=0x77);
         let type_name = if typed { Some(self.type_name()?) } else { None };
         let len = match tag {
-            0x56 | 0x58 => self.cursor.count("a list length")?,
+            0x56 | 0x58 => self.cursor.count(Wanted::ListLength)?,
             0x55 | 0x57 => self.lengths.next().unwrap_or_default(),
             _ => u32::from(tag & 7),
         };

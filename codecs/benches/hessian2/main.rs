@@ -6,6 +6,7 @@
     missing_docs,
     clippy::print_stdout,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a measuring program"
 )]
 
@@ -32,17 +33,18 @@ fn tokens(bytes: &[u8], scratch: &mut Scratch) -> usize {
     let mut reader = Reader::new(bytes, scratch, &Limits::DEFAULT);
     let mut sum = 0usize;
     loop {
-        sum = sum.wrapping_add(match reader.read().unwrap() {
-            Token::Null | Token::End => 1,
-            Token::Bool(value) => usize::from(value),
-            Token::Int(value) => value as usize,
-            Token::Long(value) | Token::Date(value) => value as usize,
-            Token::Double(value) => value.to_bits() as usize,
-            Token::Str(text) => text.utf16_len() ^ text.pieces().next().map_or(0, |piece| piece.len()),
-            Token::Binary(binary) => binary.len(),
-            Token::ListStart { reference, .. } | Token::MapStart { reference, .. } => reference as usize,
-            Token::ObjectStart { class, .. } => class as usize,
-            Token::Ref(reference) => reference as usize,
+        sum = sum.wrapping_add(match reader.read() {
+            Ok(Token::Null | Token::End) => 1,
+            Ok(Token::Bool(value)) => usize::from(value),
+            Ok(Token::Int(value)) => value as usize,
+            Ok(Token::Long(value) | Token::Date(value)) => value as usize,
+            Ok(Token::Double(value)) => value.to_bits() as usize,
+            Ok(Token::Str(text)) => text.utf16_len() ^ text.as_piece().map_or(0, <[u8]>::len),
+            Ok(Token::Binary(binary)) => binary.len(),
+            Ok(Token::ListStart { reference, .. } | Token::MapStart { reference, .. }) => reference as usize,
+            Ok(Token::ObjectStart { class, .. }) => class as usize,
+            Ok(Token::Ref(reference)) => reference as usize,
+            Err(error) => panic!("{error}"),
         });
         if reader.depth() == 0 {
             return black_box(sum);

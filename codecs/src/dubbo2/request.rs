@@ -12,7 +12,8 @@ use crate::attachments::Attachments;
 use crate::hessian2::arguments::copy_value;
 use crate::hessian2::wire::{Cursor, narrow};
 use crate::hessian2::{
-    Counts, DecodeError, DecodeErrorKind, Limits, Reader, Scratch, Skimmed, Skimmer, Str, TypeNames, Writer,
+    Counts, DecodeError, DecodeErrorKind, Limits, Reader, Scratch, Skimmed, Skimmer, Str, TypeNames, Wanted,
+    Writer,
 };
 use crate::invocation::Text;
 
@@ -145,7 +146,7 @@ pub(super) fn attachment_map(skimmer: &mut Skimmer<'_, '_>) -> Result<Option<Ski
         Some(0x48 | 0x4d) => skimmer.skim().map(Some),
         Some(tag) => Err(DecodeError {
             kind: DecodeErrorKind::Expected {
-                expected: "the map of attachments",
+                expected: Wanted::Attachments,
                 tag,
             },
             offset: skimmer.offset(),
@@ -193,7 +194,7 @@ pub(super) fn text_field(
     let start = cursor.at;
     let tag = cursor.u8()?;
     if let Some(text) = cursor.string_after(tag, limits)? {
-        if text.chunked || text.raw.is_empty() {
+        if text.chunked() || text.raw.is_empty() {
             return Ok(Text::from(Str(text).to_cow().into_owned()));
         }
         let from = cursor.at.saturating_sub(text.raw.len());
@@ -215,7 +216,7 @@ pub(super) fn text_field(
         0x46 => Ok(Text::from_static("false")),
         _ => Err(DecodeError {
             kind: DecodeErrorKind::Expected {
-                expected: "a string",
+                expected: Wanted::String,
                 tag,
             },
             offset: start,

@@ -8,7 +8,7 @@ use super::header::{HEADER_LEN, HESSIAN2, Header, Status};
 use super::request::{attachment_map, attachments, finish, tables_after, text_field, write_attachments};
 use crate::attachments::Attachments;
 use crate::hessian2::wire::Cursor;
-use crate::hessian2::{Counts, DecodeError, DecodeErrorKind, Limits, Scratch, Skimmer, Writer};
+use crate::hessian2::{Counts, DecodeError, DecodeErrorKind, Limits, Scratch, Skimmer, Wanted, Writer};
 use crate::invocation::Text;
 
 /// An answer as received.
@@ -59,7 +59,7 @@ impl Response {
             return Ok(alone(ResponseBody::Opaque(frame.body.clone())));
         }
         let mut cursor = Cursor::new(&frame.body);
-        let tag = cursor.count("a result tag")?;
+        let tag = cursor.count(Wanted::ResultTag)?;
         let base = cursor.at;
         let stream = frame.body.slice(base.min(frame.body.len())..);
         let shifted = |error: DecodeError| error.shifted(base);
@@ -71,7 +71,7 @@ impl Response {
             _ => {
                 return Err(DecodeError {
                     kind: DecodeErrorKind::Expected {
-                        expected: "a result tag from 0 to 5",
+                        expected: Wanted::KnownResultTag,
                         tag: frame.body.first().copied().unwrap_or_default(),
                     },
                     offset: 0,

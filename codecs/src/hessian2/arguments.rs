@@ -145,9 +145,10 @@ pub(crate) fn copy_value(
             },
             Token::ListStart {
                 reference,
-                type_name,
+                type_index,
                 len,
             } => {
+                let type_name = type_index.and_then(|of| reader.type_name(of));
                 let copy = match len {
                     Some(len) => writer.begin_list_as(type_name, index(len)),
                     None => writer.begin_variable_list(type_name),
@@ -155,7 +156,11 @@ pub(crate) fn copy_value(
                 set(&mut maps.references, reference, copy);
                 marks.push(len.is_none());
             }
-            Token::MapStart { reference, type_name } => {
+            Token::MapStart {
+                reference,
+                type_index,
+            } => {
+                let type_name = type_index.and_then(|of| reader.type_name(of));
                 set(&mut maps.references, reference, writer.begin_map_as(type_name));
                 marks.push(true);
             }

@@ -24,7 +24,7 @@ pub enum DecodeErrorKind {
     #[error("expected {expected}, found tag {tag:#04x}")]
     Expected {
         /// What should stand here.
-        expected: &'static str,
+        expected: Wanted,
         /// The tag that does.
         tag: u8,
     },
@@ -49,6 +49,61 @@ pub enum DecodeErrorKind {
     /// A limit of ours.
     #[error("more than {0} allowed")]
     Limit(Limit),
+}
+
+/// What should stand at a place of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wanted {
+    /// A string.
+    String,
+    /// The next piece of a string.
+    StringPiece,
+    /// The next piece of a binary.
+    BinaryPiece,
+    /// The type of a list or map.
+    TypeName,
+    /// The name in a class definition.
+    ClassName,
+    /// The number of fields in a class definition.
+    FieldCount,
+    /// The name of a field.
+    FieldName,
+    /// The number of a class.
+    ClassIndex,
+    /// The number of a list, map or object.
+    ReferenceIndex,
+    /// The number of elements.
+    ListLength,
+    /// A Java `Throwable`.
+    Throwable,
+    /// What a Dubbo2 response body begins with: an int.
+    ResultTag,
+    /// A tag of a Dubbo2 response body that is known.
+    KnownResultTag,
+    /// The attachments of a Dubbo2 body.
+    Attachments,
+}
+
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::String => "a string",
+            Self::StringPiece => "the next piece of a string",
+            Self::BinaryPiece => "the next piece of a binary",
+            Self::TypeName => "a type name",
+            Self::ClassName => "a class name",
+            Self::FieldCount => "a field count",
+            Self::FieldName => "a field name",
+            Self::ClassIndex => "a class index",
+            Self::ReferenceIndex => "a reference index",
+            Self::ListLength => "a list length",
+            Self::Throwable => "a Throwable",
+            Self::ResultTag => "a result tag",
+            Self::KnownResultTag => "a result tag from 0 to 5",
+            Self::Attachments => "the map of attachments",
+        })
+    }
 }
 
 /// Which limit a stream passed; see [`Limits`](super::Limits).

@@ -4,15 +4,21 @@
 //! the field values of an object in the order of its class ([`Reader::class`]). A reference to a list, map or object is a
 //! [`Token::Ref`]; [`Reader::enter`] reads the referenced value again in its place, with the tables as they were there.
 
+use std::num::NonZeroU32;
+
+use super::packed::{Kind, Packed};
 use super::scratch::{ClassEntry, Open, OpenKind, ReferenceEntry, Return, Span, Tables};
-use super::wire::{Cursor, Text, index, narrow};
-use super::{Binary, Counts, DecodeError, DecodeErrorKind, Limit, Limits, Scratch, Str};
+use super::wire::{Cursor, Text, index, is_ascii, narrow};
+use super::{Binary, Counts, DecodeError, DecodeErrorKind, Limit, Limits, Scratch, Str, Wanted};
 
 /// What a node costs of [`Limits::decoded_bytes`].
 pub(crate) const NODE_BYTES: usize = 16;
 
 /// One step through a stream.
+///
+/// Four words: it is handed on once for every value, so nothing larger stands in it by value.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(u64)]
 pub enum Token<'a> {
     /// `null`.
     Null,
@@ -34,8 +40,8 @@ pub enum Token<'a> {
     ListStart {
         /// Its number in the reference table.
         reference: u32,
-        /// Its type name, `[int` or a Java class; `None` for a plain list.
-        type_name: Option<Str<'a>>,
+        /// Its type, `[int` or a Java class, for [`Reader::type_name`]; `None` for a plain list.
+        type_index: Option<TypeIndex>,
         /// How many elements follow; `None` when it ends with a mark.
         len: Option<u32>,
     },
@@ -43,8 +49,8 @@ pub enum Token<'a> {
     MapStart {
         /// Its number in the reference table.
         reference: u32,
-        /// Its Java class; `None` for a plain map.
-        type_name: Option<Str<'a>>,
+        /// Its Java class, for [`Reader::type_name`]; `None` for a plain map.
+        type_index: Option<TypeIndex>,
     },
     /// An object begins.
     ObjectStart {
@@ -59,18 +65,50 @@ pub enum Token<'a> {
     End,
 }
 
+/// A place in the stream's table of type names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypeIndex(NonZeroU32);
+
+impl TypeIndex {
+    fn new(index: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(index))
+    }
+
+    /// 0 for none.
+    pub(crate) fn pack(of: Option<Self>) -> u32 {
+        of.map_or(0, |of| of.0.get())
+    }
+
+    pub(crate) fn unpack(packed: u32) -> Option<Self> {
+        NonZeroU32::new(packed).map(Self)
+    }
+
+    /// Counted from 0.
+    pub fn get(self) -> u32 {
+        self.0.get().wrapping_sub(1)
+    }
+}
+
 /// A class definition of the stream.
 #[derive(Clone, Copy, Debug)]
 pub struct Class<'t, 'a> {
     input: &'a [u8],
     name: Span,
     fields: &'t [Span],
+    end: u32,
 }
 
 impl<'t, 'a> Class<'t, 'a> {
     /// The Java class name.
     pub fn name(&self) -> Str<'a> {
         Str(self.name.text(self.input))
+    }
+
+    /// The definition as it came, from the first byte of the name to the last of the field names.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.input
+            .get(index(self.name.start)..index(self.end))
+            .unwrap_or_default()
     }
 
     /// How many fields it has.
@@ -88,6 +126,84 @@ impl<'t, 'a> Class<'t, 'a> {
         let input = self.input;
         self.fields.iter().map(move |field| Str(field.text(input)))
     }
+}
+
+/// How a value is written, as its first byte tells: the forms that [`Reader::next_packed`] reads itself, and all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Int1,
+    Int2,
+    Int3,
+    Int4,
+    Long1,
+    Long2,
+    Long3,
+    Long4,
+    Long8,
+    Null,
+    True,
+    False,
+    Double0,
+    Double1,
+    DoubleByte,
+    DoubleShort,
+    DoubleMills,
+    Double8,
+    Date8,
+    DateMinutes,
+    Object,
+    SmallList,
+    Other,
+}
+
+/// One jump for each value: a `match` on ranges of tags would be a chain of comparisons.
+static FORMS: [Form; 256] = forms();
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    reason = "evaluated at compile time, where a wrong index does not build"
+)]
+const fn forms() -> [Form; 256] {
+    let mut table = [Form::Other; 256];
+    let mut tag = 0usize;
+    while tag < 256 {
+        table[tag] = match tag as u8 {
+            0x00..=0x1f => Form::Text,
+            0x80..=0xbf => Form::Int1,
+            0xc0..=0xcf => Form::Int2,
+            0xd0..=0xd7 => Form::Int3,
+            0x49 => Form::Int4,
+            0xd8..=0xef => Form::Long1,
+            0xf0..=0xff => Form::Long2,
+            0x38..=0x3f => Form::Long3,
+            0x59 => Form::Long4,
+            0x4c => Form::Long8,
+            0x4e => Form::Null,
+            0x54 => Form::True,
+            0x46 => Form::False,
+            0x5b => Form::Double0,
+            0x5c => Form::Double1,
+            0x5d => Form::DoubleByte,
+            0x5e => Form::DoubleShort,
+            0x5f => Form::DoubleMills,
+            0x44 => Form::Double8,
+            0x4a => Form::Date8,
+            0x4b => Form::DateMinutes,
+            0x60..=0x6f => Form::Object,
+            0x78..=0x7f => Form::SmallList,
+            _ => Form::Other,
+        };
+        tag += 1;
+    }
+    table
+}
+
+#[inline(always)]
+fn form_of(tag: u8) -> Form {
+    FORMS.get(usize::from(tag)).copied().unwrap_or(Form::Other)
 }
 
 /// A place in a stream to come back to with [`Reader::rewind`].
@@ -115,6 +231,8 @@ pub struct Reader<'a, 's> {
     top: Open,
     /// At which depth reading goes on behind a reference; `u32::MAX` when no value is being read again.
     return_depth: u32,
+    /// Why the last token could not be read.
+    failure: DecodeError,
 }
 
 impl<'a, 's> Reader<'a, 's> {
@@ -135,6 +253,7 @@ impl<'a, 's> Reader<'a, 's> {
             content: 0,
             top: Open::ROOT,
             return_depth: u32::MAX,
+            failure: DecodeError::truncated(0),
         }
     }
 
@@ -165,12 +284,19 @@ impl<'a, 's> Reader<'a, 's> {
         Some(Class {
             input: self.cursor.input,
             name: entry.name,
+            end: entry.end,
             fields: self
                 .tables
                 .fields
                 .get(first..first.saturating_add(index(entry.fields)))
                 .unwrap_or_default(),
         })
+    }
+
+    /// The name of a list's or map's type.
+    pub fn type_name(&self, type_index: TypeIndex) -> Option<Str<'a>> {
+        let name = self.tables.types.get(index(type_index.get()))?;
+        Some(Str(name.text(self.cursor.input)))
     }
 
     /// Where the list, map or object of this number begins in the stream.
@@ -264,28 +390,228 @@ impl<'a, 's> Reader<'a, 's> {
     /// The next token. At depth 0 it begins the stream's next value.
     #[inline]
     pub fn read(&mut self) -> Result<Token<'a>, DecodeError> {
-        match self.top.kind {
-            OpenKind::Root => {}
-            OpenKind::Counted => match self.top.left.checked_sub(1) {
+        self.next_packed().token(self.cursor.input).ok_or(self.failure)
+    }
+
+    /// The next token in two words.
+    #[inline(never)]
+    pub(crate) fn next_packed(&mut self) -> Packed {
+        if self.top.kind == OpenKind::Counted {
+            match self.top.left.checked_sub(1) {
                 Some(left) => self.top.left = left,
                 None => return self.close(),
-            },
-            OpenKind::MapValue => self.top.kind = OpenKind::MapKey,
-            OpenKind::MapKey => {
-                if self.cursor.peek()? == 0x5a {
-                    self.cursor.at = self.cursor.at.wrapping_add(1);
-                    return self.close();
-                }
-                self.top.kind = OpenKind::MapValue;
             }
-            OpenKind::Variable => {
-                if self.cursor.peek()? == 0x5a {
-                    self.cursor.at = self.cursor.at.wrapping_add(1);
-                    return self.close();
+        } else if let Some(token) = self.end_or_fault() {
+            return token;
+        }
+        if self.nodes >= self.limits.nodes {
+            return self.refuse(Limit::Nodes);
+        }
+        self.nodes = self.nodes.wrapping_add(1);
+        let Some((tag, rest)) = self.cursor.rest().split_first() else {
+            return self.truncated(self.cursor.at);
+        };
+        self.cursor.at = self.cursor.at.wrapping_add(1);
+        let tag = *tag;
+        match form_of(tag) {
+            Form::Text => self.short_text(usize::from(tag), rest),
+            Form::Int1 => Packed::int(i32::from(tag).wrapping_sub(0x90)),
+            Form::Int2 => self.fixed(rest, |[low]| {
+                Packed::int((i32::from(tag).wrapping_sub(0xc8) << 8) | i32::from(low))
+            }),
+            Form::Int3 => self.fixed(rest, |low| {
+                Packed::int((i32::from(tag).wrapping_sub(0xd4) << 16) | i32::from(u16::from_be_bytes(low)))
+            }),
+            Form::Int4 => self.fixed(rest, |bytes| Packed::int(i32::from_be_bytes(bytes))),
+            Form::Long1 => Packed::long(i64::from(tag).wrapping_sub(0xe0)),
+            Form::Long2 => self.fixed(rest, |[low]| {
+                Packed::long((i64::from(tag).wrapping_sub(0xf8) << 8) | i64::from(low))
+            }),
+            Form::Long3 => self.fixed(rest, |low| {
+                Packed::long((i64::from(tag).wrapping_sub(0x3c) << 16) | i64::from(u16::from_be_bytes(low)))
+            }),
+            Form::Long4 => self.fixed(rest, |bytes| Packed::long(i64::from(i32::from_be_bytes(bytes)))),
+            Form::Long8 => self.fixed(rest, |bytes| Packed::long(i64::from_be_bytes(bytes))),
+            Form::Null => Packed::of(Kind::Null, 0),
+            Form::True => Packed::of(Kind::Bool, 1),
+            Form::False => Packed::of(Kind::Bool, 0),
+            Form::Double0 => Packed::double(0.0),
+            Form::Double1 => Packed::double(1.0),
+            Form::DoubleByte => self.fixed(rest, |byte| Packed::double(f64::from(i8::from_be_bytes(byte)))),
+            Form::DoubleShort => {
+                self.fixed(rest, |bytes| Packed::double(f64::from(i16::from_be_bytes(bytes))))
+            }
+            // Multiply, as hessian-lite does: 9 gives 0.009000000000000001 (spec 8.2).
+            Form::DoubleMills => self.fixed(rest, |bytes| {
+                Packed::double(f64::from(i32::from_be_bytes(bytes)) * 0.001)
+            }),
+            Form::Double8 => self.fixed(rest, |bytes| Packed::double(f64::from_be_bytes(bytes))),
+            Form::Date8 => self.fixed(rest, |bytes| Packed::date(i64::from_be_bytes(bytes))),
+            Form::DateMinutes => self.fixed(rest, |bytes| {
+                Packed::date(i64::from(i32::from_be_bytes(bytes)).wrapping_mul(60_000))
+            }),
+            Form::Object => self.object(self.here(), u32::from(tag & 0x0f)),
+            Form::SmallList => self.small_list(u32::from(tag & 7)),
+            Form::Other => self.other(tag),
+        }
+    }
+
+    /// What comes next where no count is kept: the end of the open list or map, or a fault; `None` for a value.
+    #[inline(always)]
+    fn end_or_fault(&mut self) -> Option<Packed> {
+        match self.top.kind {
+            OpenKind::MapValue => {
+                self.top.kind = OpenKind::MapKey;
+                return None;
+            }
+            OpenKind::MapKey | OpenKind::Variable => {}
+            OpenKind::Root | OpenKind::Counted => return self.before_root(),
+        }
+        match self.cursor.rest().first() {
+            Some(0x5a) => {
+                self.cursor.at = self.cursor.at.wrapping_add(1);
+                Some(self.close())
+            }
+            Some(_) => {
+                if self.top.kind == OpenKind::MapKey {
+                    self.top.kind = OpenKind::MapValue;
                 }
+                None
+            }
+            None => Some(self.truncated(self.cursor.at)),
+        }
+    }
+
+    /// The budget before a value of the stream's own level; what is inside it adds is checked as it is met, and at its end.
+    #[cold]
+    fn before_root(&mut self) -> Option<Packed> {
+        let nodes = index(self.nodes.saturating_add(1)).saturating_mul(NODE_BYTES);
+        let over = self.content.saturating_add(nodes) > self.limits.decoded_bytes;
+        over.then(|| self.refuse(Limit::DecodedBytes))
+    }
+
+    /// A token of the next `N` bytes, which `rest` begins with.
+    #[inline(always)]
+    fn fixed<const N: usize>(&mut self, rest: &[u8], token: impl FnOnce([u8; N]) -> Packed) -> Packed {
+        match rest.first_chunk::<N>() {
+            Some(bytes) => {
+                self.cursor.at = self.cursor.at.wrapping_add(N);
+                token(*bytes)
+            }
+            None => self.truncated(self.cursor.input.len()),
+        }
+    }
+
+    /// A string of so many units, which `rest` begins with; nearly always a byte each.
+    #[inline(always)]
+    fn short_text(&mut self, units: usize, rest: &[u8]) -> Packed {
+        let start = self.cursor.at;
+        match rest.get(..units) {
+            Some(raw) if is_ascii(raw) && narrow(units) <= self.limits.string_len => {
+                self.cursor.at = start.wrapping_add(units);
+                self.content = self.content.wrapping_add(units);
+                if self.over_budget() {
+                    return self.refuse(Limit::DecodedBytes);
+                }
+                Packed::ascii(start, units)
+            }
+            _ => self.other(narrow(units).to_le_bytes()[0]),
+        }
+    }
+
+    /// The value that starts with `tag`, which lies before the cursor, when it is of the rarer or longer forms.
+    #[inline(never)]
+    fn other(&mut self, tag: u8) -> Packed {
+        match self.try_other(tag) {
+            Ok(token) => token,
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn try_other(&mut self, mut tag: u8) -> Result<Packed, DecodeError> {
+        if tag == 0x43 {
+            while tag == 0x43 {
+                self.class_definition()?;
+                tag = self.cursor.u8()?;
+            }
+            if let 0x60..=0x6f = tag {
+                return Ok(self.object(self.here(), u32::from(tag & 0x0f)));
             }
         }
-        self.value()
+        match tag {
+            0x00..=0x1f | 0x30..=0x33 | 0x52 | 0x53 => {
+                let text = self.text(tag, Wanted::String)?;
+                self.charge(text.raw.len())?;
+                Ok(Packed::text(&text, self.cursor.at))
+            }
+            0x4f => {
+                let here = self.here();
+                let class = self.cursor.count(Wanted::ClassIndex)?;
+                Ok(self.object(here, class))
+            }
+            0x55..=0x58 | 0x70..=0x7f => self.list(tag),
+            0x48 => self.map(false),
+            0x4d => self.map(true),
+            0x51 => {
+                let reference = self.cursor.count(Wanted::ReferenceIndex)?;
+                if reference >= self.next.references {
+                    return Err(self.cursor.error(DecodeErrorKind::BadReference(reference)));
+                }
+                Ok(Packed::of(Kind::Ref, u64::from(reference)))
+            }
+            0x20..=0x2f | 0x34..=0x37 | 0x41 | 0x42 => self.binary(tag),
+            // After a class definition any value may stand.
+            _ => match form_of(tag) {
+                Form::Other => Err(self.cursor.tag_error(tag)),
+                _ => self.scalar(tag),
+            },
+        }
+    }
+
+    /// A scalar behind a class definition that nothing uses.
+    #[cold]
+    fn scalar(&mut self, tag: u8) -> Result<Packed, DecodeError> {
+        let cursor = &mut self.cursor;
+        if let Some(value) = cursor.int_after(tag)? {
+            return Ok(Packed::int(value));
+        }
+        if let Some(value) = cursor.long_after(tag)? {
+            return Ok(Packed::long(value));
+        }
+        if let Some(value) = cursor.double_after(tag)? {
+            return Ok(Packed::double(value));
+        }
+        if let Some(millis) = cursor.date_after(tag)? {
+            return Ok(Packed::date(millis));
+        }
+        match tag {
+            0x4e => Ok(Packed::of(Kind::Null, 0)),
+            0x54 => Ok(Packed::of(Kind::Bool, 1)),
+            0x46 => Ok(Packed::of(Kind::Bool, 0)),
+            _ => Err(self.cursor.tag_error(tag)),
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, error: DecodeError) -> Packed {
+        self.failure = error;
+        Packed::of(Kind::Failed, 0)
+    }
+
+    #[cold]
+    fn truncated(&mut self, at: usize) -> Packed {
+        self.fail(DecodeError::truncated(at))
+    }
+
+    #[cold]
+    fn refuse(&mut self, limit: Limit) -> Packed {
+        self.fail(DecodeError::limit(limit, self.cursor.at))
+    }
+
+    /// Why [`next_packed`](Self::next_packed) failed.
+    #[cold]
+    pub(crate) fn failure(&self) -> DecodeError {
+        self.failure
     }
 
     /// Passes over the next value. Its definitions and references enter the tables.
@@ -307,7 +633,8 @@ impl<'a, 's> Reader<'a, 's> {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<Token<'a>, DecodeError> {
+    #[inline(never)]
+    fn close(&mut self) -> Packed {
         self.top = self.tables.open.pop().unwrap_or(Open::ROOT);
         let depth = narrow(self.tables.open.len());
         if depth == self.return_depth
@@ -317,77 +644,24 @@ impl<'a, 's> Reader<'a, 's> {
             self.next = back.next;
             self.return_depth = self.tables.entered.last().map_or(u32::MAX, |back| back.depth);
         }
-        if depth == 0 {
-            self.charge(0)?;
+        if depth == 0 && self.over_budget() {
+            return self.refuse(Limit::DecodedBytes);
         }
-        Ok(Token::End)
+        Packed::of(Kind::End, 0)
     }
 
-    #[inline]
-    fn value(&mut self) -> Result<Token<'a>, DecodeError> {
-        self.nodes = self.nodes.saturating_add(1);
-        if self.nodes > self.limits.nodes {
-            return Err(DecodeError::limit(Limit::Nodes, self.cursor.at));
-        }
-        let mut tag = self.cursor.u8()?;
-        while tag == 0x43 {
-            self.class_definition()?;
-            tag = self.cursor.u8()?;
-        }
-        // What a scalar needs after its tag is a constant in each arm.
-        let token = match tag {
-            0x00..=0x1f | 0x30..=0x33 | 0x52 | 0x53 => {
-                let text = self.text(tag, "a string")?;
-                self.charge(text.raw.len())?;
-                return Ok(Token::Str(Str(text)));
-            }
-            0x80..=0xd7 | 0x49 => self.cursor.int_after(tag)?.map(Token::Int),
-            0xd8..=0xff | 0x38..=0x3f | 0x4c | 0x59 => self.cursor.long_after(tag)?.map(Token::Long),
-            0x4e => Some(Token::Null),
-            0x54 => Some(Token::Bool(true)),
-            0x46 => Some(Token::Bool(false)),
-            0x44 | 0x5b..=0x5f => self.cursor.double_after(tag)?.map(Token::Double),
-            0x4a | 0x4b => self.cursor.date_after(tag)?.map(Token::Date),
-            0x60..=0x6f => return self.object(self.here(), u32::from(tag & 0x0f)),
-            0x4f => {
-                let here = self.here();
-                let class = self.cursor.count("a class index")?;
-                return self.object(here, class);
-            }
-            0x55..=0x58 | 0x70..=0x7f => return self.list(tag),
-            0x48 => return self.map(false),
-            0x4d => return self.map(true),
-            0x51 => {
-                let reference = self.cursor.count("a reference index")?;
-                if reference >= self.next.references {
-                    return Err(self.cursor.error(DecodeErrorKind::BadReference(reference)));
-                }
-                Some(Token::Ref(reference))
-            }
-            0x20..=0x2f | 0x34..=0x37 | 0x41 | 0x42 => return self.binary(tag),
-            _ => None,
-        };
-        let Some(token) = token else {
-            return Err(self.cursor.tag_error(tag));
-        };
-        if self.top.kind == OpenKind::Root {
-            self.charge(0)?;
-        }
-        Ok(token)
-    }
-
-    fn binary(&mut self, tag: u8) -> Result<Token<'a>, DecodeError> {
+    fn binary(&mut self, tag: u8) -> Result<Packed, DecodeError> {
         match self.cursor.binary_after(tag, &self.limits)? {
             Some((raw, chunked, len)) => {
                 self.charge(index(len))?;
-                Ok(Token::Binary(Binary { raw, chunked, len }))
+                Ok(Packed::binary(raw, chunked, len, self.cursor.at))
             }
             None => Err(self.cursor.tag_error(tag)),
         }
     }
 
     #[inline]
-    fn text(&mut self, tag: u8, expected: &'static str) -> Result<Text<'a>, DecodeError> {
+    fn text(&mut self, tag: u8, expected: Wanted) -> Result<Text<'a>, DecodeError> {
         match self.cursor.string_after(tag, &self.limits)? {
             Some(text) => Ok(text),
             None => Err(DecodeError {
@@ -397,15 +671,21 @@ impl<'a, 's> Reader<'a, 's> {
         }
     }
 
-    /// Counts content against the limit; at the end of a value, its nodes too.
+    /// Counts content against the limit.
     #[inline]
     fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
         self.content = self.content.saturating_add(bytes);
-        let nodes = index(self.nodes).saturating_mul(NODE_BYTES);
-        if self.content.saturating_add(nodes) > self.limits.decoded_bytes {
-            return Err(DecodeError::limit(Limit::DecodedBytes, self.cursor.at));
+        match self.over_budget() {
+            true => Err(DecodeError::limit(Limit::DecodedBytes, self.cursor.at)),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    #[inline(always)]
+    fn over_budget(&self) -> bool {
+        // Neither can wrap: both are below 2^32 values of 2^32 bytes.
+        let nodes = index(self.nodes).wrapping_mul(NODE_BYTES);
+        self.content.wrapping_add(nodes) > self.limits.decoded_bytes
     }
 
     #[inline]
@@ -421,7 +701,7 @@ impl<'a, 's> Reader<'a, 's> {
         if index(reference) >= self.tables.references.len() {
             self.tables.references.push(entry);
         }
-        self.next.references = reference.saturating_add(1);
+        self.next.references = reference.wrapping_add(1);
         self.tables.open.push(self.top);
         self.top = Open {
             kind,
@@ -441,7 +721,20 @@ impl<'a, 's> Reader<'a, 's> {
         }
     }
 
-    fn list(&mut self, tag: u8) -> Result<Token<'a>, DecodeError> {
+    /// A plain list of up to seven elements.
+    #[inline(never)]
+    fn small_list(&mut self, len: u32) -> Packed {
+        let here = self.here();
+        if index(len) > self.cursor.remaining() {
+            return self.truncated(index(here.offset));
+        }
+        match self.open(here, OpenKind::Counted, len) {
+            Ok(reference) => Packed::list(reference, None, Some(len)),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn list(&mut self, tag: u8) -> Result<Packed, DecodeError> {
         let here = self.here();
         let (typed, len) = match tag {
             0x70..=0x77 => (true, Some(u32::from(tag & 7))),
@@ -449,9 +742,9 @@ impl<'a, 's> Reader<'a, 's> {
             0x55 | 0x56 => (true, None),
             _ => (false, None),
         };
-        let type_name = if typed { Some(Str(self.type_name()?)) } else { None };
+        let type_index = if typed { Some(self.type_index()?) } else { None };
         let len = match tag {
-            0x56 | 0x58 => Some(self.cursor.count("a list length")?),
+            0x56 | 0x58 => Some(self.cursor.count(Wanted::ListLength)?),
             _ => len,
         };
         let kind = match len {
@@ -463,35 +756,34 @@ impl<'a, 's> Reader<'a, 's> {
             None => OpenKind::Variable,
         };
         let reference = self.open(here, kind, len.unwrap_or_default())?;
-        Ok(Token::ListStart {
-            reference,
-            type_name,
-            len,
-        })
+        Ok(Packed::list(reference, type_index, len))
     }
 
-    fn map(&mut self, typed: bool) -> Result<Token<'a>, DecodeError> {
+    fn map(&mut self, typed: bool) -> Result<Packed, DecodeError> {
         let here = self.here();
-        let type_name = if typed { Some(Str(self.type_name()?)) } else { None };
+        let type_index = if typed { Some(self.type_index()?) } else { None };
         let reference = self.open(here, OpenKind::MapKey, 0)?;
-        Ok(Token::MapStart { reference, type_name })
+        Ok(Packed::map(reference, type_index))
     }
 
-    fn object(&mut self, here: ReferenceEntry, class: u32) -> Result<Token<'a>, DecodeError> {
+    #[inline(never)]
+    fn object(&mut self, here: ReferenceEntry, class: u32) -> Packed {
         let known = self
             .tables
             .classes
             .get(index(class))
             .filter(|_| class < self.next.classes);
         let Some(&ClassEntry { fields, .. }) = known else {
-            return Err(self.cursor.error(DecodeErrorKind::BadClass(class)));
+            return self.fail(self.cursor.error(DecodeErrorKind::BadClass(class)));
         };
-        let reference = self.open(here, OpenKind::Counted, fields)?;
-        Ok(Token::ObjectStart { reference, class })
+        match self.open(here, OpenKind::Counted, fields) {
+            Ok(reference) => Packed::object(reference, class),
+            Err(error) => self.fail(error),
+        }
     }
 
     /// The type of a list or map: a literal, which enters the type table, or an index into it.
-    fn type_name(&mut self) -> Result<Text<'a>, DecodeError> {
+    fn type_index(&mut self) -> Result<TypeIndex, DecodeError> {
         let at = self.next.types;
         if let Some(known) = self.tables.types.get(index(at))
             && self
@@ -500,31 +792,26 @@ impl<'a, 's> Reader<'a, 's> {
                 .is_ok_and(|tag| matches!(tag, 0x00..=0x1f | 0x30..=0x33 | 0x52 | 0x53))
         {
             // Read again: the literal is in the table.
-            let known = *known;
             self.cursor.at = known.end();
             self.next.types = at.saturating_add(1);
-            return Ok(known.text(self.cursor.input));
+            return Ok(TypeIndex::new(at));
         }
         let tag = self.cursor.u8()?;
         if let Some(n) = self.cursor.int_after(tag)? {
-            let known = u32::try_from(n)
-                .ok()
-                .filter(|n| *n < at)
-                .and_then(|n| self.tables.types.get(index(n)));
-            return match known {
-                Some(known) => Ok(known.text(self.cursor.input)),
-                None if n < 0 => Err(self.cursor.error(DecodeErrorKind::Negative(n))),
-                None => Err(self.cursor.error(DecodeErrorKind::BadType(n.unsigned_abs()))),
+            return match u32::try_from(n) {
+                Ok(n) if n < at => Ok(TypeIndex::new(n)),
+                Ok(n) => Err(self.cursor.error(DecodeErrorKind::BadType(n))),
+                Err(_) => Err(self.cursor.error(DecodeErrorKind::Negative(n))),
             };
         }
         if at >= self.limits.types {
             return Err(DecodeError::limit(Limit::Types, self.cursor.at));
         }
-        let text = self.text(tag, "a type name")?;
+        let text = self.text(tag, Wanted::TypeName)?;
         self.charge(text.raw.len())?;
         self.tables.types.push(Span::of(&text, self.cursor.at));
         self.next.types = at.saturating_add(1);
-        Ok(text)
+        Ok(TypeIndex::new(at))
     }
 
     #[cold]
@@ -539,14 +826,14 @@ impl<'a, 's> Reader<'a, 's> {
         if class >= self.limits.classes {
             return Err(DecodeError::limit(Limit::Classes, self.cursor.at));
         }
-        let name = self.span("a class name")?;
-        let fields = self.cursor.count("a field count")?;
+        let name = self.span(Wanted::ClassName)?;
+        let fields = self.cursor.count(Wanted::FieldCount)?;
         let first_field = narrow(self.tables.fields.len());
         if fields > self.limits.class_fields || first_field.saturating_add(fields) > self.limits.fields {
             return Err(DecodeError::limit(Limit::Fields, self.cursor.at));
         }
         for _ in 0..fields {
-            let field = self.span("a field name")?;
+            let field = self.span(Wanted::FieldName)?;
             self.tables.fields.push(field);
         }
         self.tables.classes.push(ClassEntry {
@@ -559,7 +846,7 @@ impl<'a, 's> Reader<'a, 's> {
         Ok(())
     }
 
-    fn span(&mut self, expected: &'static str) -> Result<Span, DecodeError> {
+    fn span(&mut self, expected: Wanted) -> Result<Span, DecodeError> {
         let tag = self.cursor.u8()?;
         let text = self.text(tag, expected)?;
         self.charge(text.raw.len())?;

@@ -1,6 +1,6 @@
 //! The tables of one stream, kept by the worker and used again for the next.
 
-use super::wire::{Text, TextForm, index};
+use super::wire::{Text, TextAbout, index};
 
 /// The tables of a Hessian stream. Owned by a worker, borrowed by each reader, never shared.
 ///
@@ -81,9 +81,7 @@ impl Tables {
 pub(crate) struct Span {
     pub(crate) start: u32,
     pub(crate) len: u32,
-    units: u32,
-    form: TextForm,
-    chunked: bool,
+    about: TextAbout,
 }
 
 impl Span {
@@ -93,9 +91,7 @@ impl Span {
         Self {
             start: super::wire::narrow(end.saturating_sub(len)),
             len: super::wire::narrow(len),
-            units: text.units,
-            form: text.form,
-            chunked: text.chunked,
+            about: text.about,
         }
     }
 
@@ -106,9 +102,7 @@ impl Span {
     pub(crate) fn text<'a>(&self, input: &'a [u8]) -> Text<'a> {
         Text {
             raw: input.get(index(self.start)..self.end()).unwrap_or_default(),
-            units: self.units,
-            form: self.form,
-            chunked: self.chunked,
+            about: self.about,
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::reader::NODE_BYTES;
 use super::scratch::{OpenKind, SkimTables};
 use super::wire::{Cursor, index, narrow};
-use super::{DecodeError, DecodeErrorKind, Limit, Limits, Scratch};
+use super::{DecodeError, DecodeErrorKind, Limit, Limits, Scratch, Wanted};
 
 /// How many entries each table of a stream has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -310,7 +310,7 @@ impl<'a, 's> Skimmer<'a, 's> {
         let len = match tag {
             0x60..=0x6f => return self.object(u32::from(tag & 0x0f), uses).map(Some),
             0x4f => {
-                let class = self.cursor.count("a class index")?;
+                let class = self.cursor.count(Wanted::ClassIndex)?;
                 return self.object(class, uses).map(Some);
             }
             0x48 => return Ok(Some((OpenKind::MapKey, 0))),
@@ -330,9 +330,9 @@ impl<'a, 's> Skimmer<'a, 's> {
             0x78..=0x7f => u32::from(tag & 7),
             0x56 => {
                 self.type_name(uses)?;
-                self.cursor.count("a list length")?
+                self.cursor.count(Wanted::ListLength)?
             }
-            0x58 => self.cursor.count("a list length")?,
+            0x58 => self.cursor.count(Wanted::ListLength)?,
             _ => return Ok(None),
         };
         if index(len) > self.cursor.remaining() {
@@ -357,7 +357,7 @@ impl<'a, 's> Skimmer<'a, 's> {
         }
         if tag == 0x51 {
             uses.references = true;
-            let reference = self.cursor.count("a reference index")?;
+            let reference = self.cursor.count(Wanted::ReferenceIndex)?;
             if reference >= self.counts.references {
                 return Err(self.cursor.error(DecodeErrorKind::BadReference(reference)));
             }
@@ -390,12 +390,12 @@ impl<'a, 's> Skimmer<'a, 's> {
         if self.counts.types >= self.limits.types {
             return Err(DecodeError::limit(Limit::Types, self.cursor.at));
         }
-        self.name(tag, "a type name")?;
+        self.name(tag, Wanted::TypeName)?;
         self.counts.types = self.counts.types.saturating_add(1);
         Ok(())
     }
 
-    fn name(&mut self, tag: u8, expected: &'static str) -> Result<(), DecodeError> {
+    fn name(&mut self, tag: u8, expected: Wanted) -> Result<(), DecodeError> {
         match self.cursor.string_after(tag, &self.limits)? {
             Some(text) => {
                 self.content = self.content.saturating_add(text.raw.len());
@@ -411,15 +411,15 @@ impl<'a, 's> Skimmer<'a, 's> {
             return Err(DecodeError::limit(Limit::Classes, self.cursor.at));
         }
         let tag = self.cursor.u8()?;
-        self.name(tag, "a class name")?;
-        let fields = self.cursor.count("a field count")?;
+        self.name(tag, Wanted::ClassName)?;
+        let fields = self.cursor.count(Wanted::FieldCount)?;
         self.fields = self.fields.saturating_add(fields);
         if fields > self.limits.class_fields || self.fields > self.limits.fields {
             return Err(DecodeError::limit(Limit::Fields, self.cursor.at));
         }
         for _ in 0..fields {
             let tag = self.cursor.u8()?;
-            self.name(tag, "a field name")?;
+            self.name(tag, Wanted::FieldName)?;
         }
         self.tables.class_fields.push(fields);
         self.counts.classes = self.counts.classes.saturating_add(1);

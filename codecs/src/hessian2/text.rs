@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::wire::{self, Cursor, Text, TextForm, index};
+use super::wire::{self, Cursor, Text, index};
 
 /// A Java string in a received stream: UTF-16 units, each in its own 1 to 3 bytes, in one or more pieces.
 ///
@@ -15,28 +15,34 @@ pub struct Str<'a>(pub(crate) Text<'a>);
 impl<'a> Str<'a> {
     /// How many UTF-16 units it has: Java's `length()`.
     pub fn utf16_len(&self) -> usize {
-        index(self.0.units)
+        index(self.0.units())
     }
 
     /// Whether it has no units.
     pub fn is_empty(&self) -> bool {
-        self.0.units == 0
+        self.0.units() == 0
     }
 
     /// The text without a copy: when it lies in one piece and has no surrogate.
     #[inline]
     pub fn as_str(&self) -> Option<&'a str> {
-        if self.0.chunked || self.0.form == TextForm::Surrogates {
+        if !self.0.plain() {
             return None;
         }
         std::str::from_utf8(self.0.raw).ok()
+    }
+
+    /// The content when it lies in one piece, as received.
+    #[inline]
+    pub fn as_piece(&self) -> Option<&'a [u8]> {
+        (!self.0.chunked()).then_some(self.0.raw)
     }
 
     /// The content without heads, piece after piece, as received.
     pub fn pieces(&self) -> Pieces<'a> {
         Pieces {
             cursor: Cursor::new(self.0.raw),
-            chunked: self.0.chunked,
+            chunked: self.0.chunked(),
         }
     }
 
@@ -50,7 +56,7 @@ impl<'a> Str<'a> {
 
     /// Whether a surrogate stands without its partner, so that no Rust `str` can hold this text.
     pub fn has_lone_surrogate(&self) -> bool {
-        self.0.form == TextForm::Surrogates && char::decode_utf16(self.units()).any(|unit| unit.is_err())
+        self.0.surrogates() && char::decode_utf16(self.units()).any(|unit| unit.is_err())
     }
 
     /// The text, borrowed where possible. A lone surrogate becomes U+FFFD.
@@ -67,7 +73,7 @@ impl<'a> Str<'a> {
 
     /// Appends the text as UTF-8 and says whether that was lossless: a lone surrogate becomes U+FFFD.
     pub fn write_utf8(&self, out: &mut Vec<u8>) -> bool {
-        if self.0.form != TextForm::Surrogates {
+        if !self.0.surrogates() {
             self.pieces().for_each(|piece| out.extend_from_slice(piece));
             return true;
         }
@@ -82,22 +88,24 @@ impl<'a> Str<'a> {
 
     /// How many bytes [`write_utf8`](Self::write_utf8) appends.
     pub fn utf8_len(&self) -> usize {
-        match self.0.form {
-            TextForm::Surrogates => char::decode_utf16(self.units())
-                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER).len_utf8())
-                .sum(),
-            _ if self.0.chunked => self.pieces().map(<[u8]>::len).sum(),
-            _ => self.0.raw.len(),
+        if self.0.plain() {
+            return self.0.raw.len();
         }
+        if self.0.surrogates() {
+            return char::decode_utf16(self.units())
+                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER).len_utf8())
+                .sum();
+        }
+        self.pieces().map(<[u8]>::len).sum()
     }
 
     /// The text with every unit kept.
     pub fn to_java_text(&self) -> JavaText {
-        if self.0.form != TextForm::Surrogates && !self.0.chunked {
+        if self.0.plain() {
             return JavaText(SmallVec::from_slice(self.0.raw));
         }
         let mut wtf8 = Vec::with_capacity(self.0.raw.len());
-        if self.0.form != TextForm::Surrogates {
+        if !self.0.surrogates() {
             self.write_utf8(&mut wtf8);
         } else {
             for unit in char::decode_utf16(self.units()) {
@@ -113,7 +121,7 @@ impl<'a> Str<'a> {
     /// Whether the text is this one.
     #[inline]
     pub fn is(&self, text: &str) -> bool {
-        if self.0.chunked || self.0.form == TextForm::Surrogates {
+        if !self.0.plain() {
             return self.units().eq(text.encode_utf16());
         }
         self.0.raw == text.as_bytes()
@@ -128,10 +136,10 @@ impl std::fmt::Debug for Str<'_> {
 
 impl PartialEq for Str<'_> {
     fn eq(&self, other: &Self) -> bool {
-        if !self.0.chunked && !other.0.chunked {
+        if !self.0.chunked() && !other.0.chunked() {
             return self.0.raw == other.0.raw;
         }
-        self.0.units == other.0.units && self.units().eq(other.units())
+        self.0.units() == other.0.units() && self.units().eq(other.units())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{DecodeError, DecodeErrorKind, Limits, Reader, Scratch, Token, Writer};
+use super::{DecodeError, DecodeErrorKind, Limits, Reader, Scratch, Token, Wanted, Writer};
 
 /// The class that every Java consumer can build (spec 7.3).
 pub const RUNTIME_EXCEPTION: &str = "java.lang.RuntimeException";
@@ -56,7 +56,7 @@ pub fn read<'a>(
             _ if chain.is_empty() => {
                 return Err(DecodeError {
                     kind: DecodeErrorKind::Expected {
-                        expected: "a Throwable",
+                        expected: Wanted::Throwable,
                         tag: input.first().copied().unwrap_or_default(),
                     },
                     offset: 0,

@@ -1,6 +1,6 @@
 //! The bytes of scalars: what every reader shares (spec 8.1 to 8.5).
 
-use super::{DecodeError, DecodeErrorKind, Limit, Limits};
+use super::{DecodeError, DecodeErrorKind, Limit, Limits, Wanted};
 
 /// `u32` as an index. Lossless on the 64-bit (and 32-bit) machines we build for.
 #[allow(
@@ -34,9 +34,89 @@ pub(crate) enum TextForm {
 pub(crate) struct Text<'a> {
     /// Content of the only piece; or, when `chunked`, all pieces with their heads.
     pub(crate) raw: &'a [u8],
-    pub(crate) units: u32,
-    pub(crate) form: TextForm,
-    pub(crate) chunked: bool,
+    pub(crate) about: TextAbout,
+}
+
+/// What a text is besides its bytes, in one word: as fields of their own sizes they would be written one by one and read
+/// back together whenever a token is handed on, which no processor does quickly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TextAbout(u64);
+
+impl TextAbout {
+    const UTF8: u64 = 1 << 32;
+    const SURROGATES: u64 = 1 << 33;
+    const CHUNKED: u64 = 1 << 34;
+
+    #[inline(always)]
+    pub(crate) fn new(units: u32, form: TextForm, chunked: bool) -> Self {
+        let form = match form {
+            TextForm::Ascii => 0,
+            TextForm::Utf8 => Self::UTF8,
+            TextForm::Surrogates => Self::SURROGATES,
+        };
+        Self(u64::from(units) | form | if chunked { Self::CHUNKED } else { 0 })
+    }
+
+    /// All of it in the low 56 bits.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::as_conversions, reason = "the low half")]
+    pub(crate) fn units(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    pub(crate) fn chunked(self) -> bool {
+        self.0 & Self::CHUNKED != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn surrogates(self) -> bool {
+        self.0 & Self::SURROGATES != 0
+    }
+
+    /// One piece that is UTF-8 already: what nearly all text is.
+    #[inline(always)]
+    pub(crate) fn plain(self) -> bool {
+        self.0 & (Self::CHUNKED | Self::SURROGATES) == 0
+    }
+}
+
+impl<'a> Text<'a> {
+    #[inline(always)]
+    pub(crate) fn new(raw: &'a [u8], units: u32, form: TextForm, chunked: bool) -> Self {
+        let about = TextAbout::new(units, form, chunked);
+        Self { raw, about }
+    }
+
+    #[inline(always)]
+    pub(crate) fn units(&self) -> u32 {
+        self.about.units()
+    }
+
+    #[inline(always)]
+    pub(crate) fn chunked(&self) -> bool {
+        self.about.chunked()
+    }
+
+    #[inline(always)]
+    pub(crate) fn surrogates(&self) -> bool {
+        self.about.surrogates()
+    }
+
+    #[inline(always)]
+    pub(crate) fn plain(&self) -> bool {
+        self.about.plain()
+    }
 }
 
 /// One binary as scanned: its bytes, or all pieces with their heads; whether it is the latter; bytes of content.
@@ -173,7 +253,7 @@ impl<'a> Cursor<'a> {
 
     /// An int where only an int may stand: a length, a count or an index. Never negative.
     #[inline]
-    pub(crate) fn count(&mut self, expected: &'static str) -> Result<u32, DecodeError> {
+    pub(crate) fn count(&mut self, expected: Wanted) -> Result<u32, DecodeError> {
         let start = self.at;
         let tag = self.u8()?;
         let Some(n) = self.int_after(tag)? else {
@@ -214,12 +294,7 @@ impl<'a> Cursor<'a> {
             return Err(DecodeError::limit(Limit::StringLen, head));
         }
         let (raw, form) = self.units(units)?;
-        Ok(Some(Text {
-            raw,
-            units,
-            form,
-            chunked: false,
-        }))
+        Ok(Some(Text::new(raw, units, form, false)))
     }
 
     #[cold]
@@ -238,18 +313,14 @@ impl<'a> Cursor<'a> {
             let tag = self.u8()?;
             piece = self.string_head(tag)?.ok_or(DecodeError {
                 kind: DecodeErrorKind::Expected {
-                    expected: "the next piece of a string",
+                    expected: Wanted::StringPiece,
                     tag,
                 },
                 offset: start,
             })?;
         }
-        Ok(Text {
-            raw: self.input.get(head..self.at).unwrap_or_default(),
-            units: total,
-            form,
-            chunked: true,
-        })
+        let raw = self.input.get(head..self.at).unwrap_or_default();
+        Ok(Text::new(raw, total, form, true))
     }
 
     /// The next `units` UTF-16 units, each in its own 1 to 3 bytes.
@@ -261,7 +332,7 @@ impl<'a> Cursor<'a> {
         let Some(head) = rest.get(..units) else {
             return Err(DecodeError::truncated(self.input.len()));
         };
-        if head.is_ascii() {
+        if is_ascii(head) {
             self.at = self.at.wrapping_add(units);
             return Ok((head, TextForm::Ascii));
         }
@@ -312,7 +383,7 @@ impl<'a> Cursor<'a> {
             let tag = self.u8()?;
             let (len, last) = binary_head(self, tag)?.ok_or(DecodeError {
                 kind: DecodeErrorKind::Expected {
-                    expected: "the next piece of a binary",
+                    expected: Wanted::BinaryPiece,
                     tag,
                 },
                 offset: start,
@@ -328,6 +399,26 @@ impl<'a> Cursor<'a> {
             }
         }
     }
+}
+
+/// Whether all bytes are ASCII. Names and values are mostly shorter than what the standard library's loop is made for.
+#[inline(always)]
+pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const HIGH_WIDE: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+        if bytes.len() > 32 {
+            return bytes.is_ascii();
+        }
+        return (u128::from_ne_bytes(*first) | u128::from_ne_bytes(*last)) & HIGH_WIDE == 0;
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return (u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last)) & HIGH == 0;
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return (u32::from_ne_bytes(*first) | u32::from_ne_bytes(*last)) & 0x8080_8080 == 0;
+    }
+    bytes.iter().fold(0, |all, byte| all | byte) < 0x80
 }
 
 /// The head of a binary piece: its length, and whether it is the last.

@@ -161,12 +161,12 @@ impl<'o> Writer<'o> {
     /// Text as it lies in another stream.
     pub fn str(&mut self, text: Str<'_>) {
         let text = text.0;
-        match u16::try_from(text.units) {
-            Ok(units) if !text.chunked => {
+        match u16::try_from(text.units()) {
+            Ok(units) if !text.chunked() => {
                 self.string_head(units);
                 self.out.extend_from_slice(text.raw);
             }
-            _ if text.chunked => self.out.extend_from_slice(text.raw),
+            _ if text.chunked() => self.out.extend_from_slice(text.raw),
             // No single piece is longer than 65,535 units.
             _ => self.wtf8(text.raw),
         }

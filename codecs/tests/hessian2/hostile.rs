@@ -109,7 +109,7 @@ fn a_reference_bomb() {
         }
     };
     assert_eq!(error.kind, DecodeErrorKind::Limit(Limit::Nodes));
-    assert_eq!(reader.nodes(), 10_001);
+    assert_eq!(reader.nodes(), limits.nodes);
 }
 
 #[test]

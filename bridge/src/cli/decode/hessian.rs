@@ -1,6 +1,6 @@
 //! Hessian 2 values as a tree, and as lines of typed JSON.
 
-use codecs::hessian2::{Limits, Reader, Scratch, Token};
+use codecs::hessian2::{Limits, Reader, Scratch, Token, TypeIndex};
 use codecs::value::{Value, json};
 
 use super::{Tree, from_hex, hex, quoted};
@@ -113,15 +113,18 @@ fn describe(token: &Token<'_>, reader: &Reader<'_, '_>, base: usize) -> String {
         Token::Binary(bytes) => format!("binary, {} bytes: {}", bytes.len(), hex(&bytes.to_cow(), 32)),
         Token::ListStart {
             reference,
-            type_name,
+            type_index,
             len,
         } => {
-            let of = type_name.map_or(String::new(), |name| format!(" {}", name.to_cow()));
+            let of = of_type(reader, *type_index);
             let len = len.map_or("open-ended".to_owned(), |len| format!("of {len}"));
             format!("list{of} {len}  (#{reference})")
         }
-        Token::MapStart { reference, type_name } => {
-            let of = type_name.map_or(String::new(), |name| format!(" {}", name.to_cow()));
+        Token::MapStart {
+            reference,
+            type_index,
+        } => {
+            let of = of_type(reader, *type_index);
             format!("map{of}  (#{reference})")
         }
         Token::ObjectStart { reference, class } => {
@@ -139,6 +142,11 @@ fn describe(token: &Token<'_>, reader: &Reader<'_, '_>, base: usize) -> String {
         },
         Token::End => String::new(),
     }
+}
+
+fn of_type(reader: &Reader<'_, '_>, of: Option<TypeIndex>) -> String {
+    of.and_then(|of| reader.type_name(of))
+        .map_or(String::new(), |name| format!(" {}", name.to_cow()))
 }
 
 #[cfg(test)]
