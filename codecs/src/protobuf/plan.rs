@@ -1,12 +1,15 @@
 //! Compiled conversions: what a binding becomes when it is loaded. Data only; `transcode` runs it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{Policy, Rule};
 
 /// Everything that one binding file compiled to. Messages and enums are referred to by their index.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Types {
+    /// No other has it: what workers keep of a class is kept for these types.
+    pub(crate) id: u64,
     pub(crate) messages: Vec<MessagePlan>,
     pub(crate) enums: Vec<EnumPlan>,
     pub(crate) polymorphic: Vec<PolymorphicPlan>,
@@ -15,6 +18,21 @@ pub(crate) struct Types {
     /// Protobuf message name to its plan.
     pub(crate) by_proto: HashMap<String, u32>,
     pub(crate) policies: Policies,
+}
+
+impl Default for Types {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            messages: Vec::new(),
+            enums: Vec::new(),
+            polymorphic: Vec::new(),
+            by_class: HashMap::new(),
+            by_proto: HashMap::new(),
+            policies: Policies::default(),
+        }
+    }
 }
 
 impl Types {

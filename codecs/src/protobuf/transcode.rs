@@ -2,6 +2,7 @@
 //!
 //! No object is built in between. What was lost by a rule that allows it is counted in [`Lossy`].
 
+mod classes;
 mod dynamic;
 mod number;
 mod scalar;
@@ -18,8 +19,9 @@ use super::error::{Fallible, MappingError, Policy, Rule, Side, fault};
 use super::plan::{ArgumentsPlan, ResultPlan, Types};
 use crate::hessian2::{self, Limits, Reader, Writer};
 
+use classes::ClassMaps;
 use to_hessian::{Slot, ToHessian};
-use to_protobuf::{ClassMaps, ToProtobuf};
+use to_protobuf::{Segment, ToProtobuf};
 
 /// Reusable memory of the conversions. Owned by a worker, lent to each call.
 #[derive(Debug, Default)]
@@ -29,6 +31,7 @@ pub struct Scratch {
     /// What was lost since the worker last looked.
     pub lossy: Lossy,
     maps: ClassMaps,
+    segments: Vec<Segment>,
     slots: Vec<Slot>,
     open: Vec<(u32, u32)>,
     out: Vec<u8>,

@@ -11,6 +11,8 @@ pub(crate) const BYTES: u32 = 2;
 /// Four bytes.
 pub(crate) const FIXED32: u32 = 5;
 
+pub(crate) use crate::hessian2::wire::index;
+
 /// Appends a varint.
 #[inline]
 #[allow(clippy::as_conversions, reason = "the low seven bits are taken on purpose")]
@@ -36,9 +38,10 @@ pub(crate) fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
+/// A length as it is written.
 #[inline]
 #[allow(clippy::as_conversions, reason = "usize is at most 64 bits")]
-fn length(len: usize) -> u64 {
+pub(crate) fn length(len: usize) -> u64 {
     len as u64
 }
 
@@ -86,8 +89,14 @@ pub(crate) fn end(start: usize, out: &mut Vec<u8>) {
         *slot = (rest & 0x7f) as u8 | 0x80;
         rest >>= 7;
     }
-    let head = head.get(..used).unwrap_or_default();
-    out.splice(start.wrapping_sub(1)..start, head.iter().copied());
+    // One byte is there already.
+    let (before, old_end) = (start.wrapping_sub(1), out.len());
+    let to = before.wrapping_add(used);
+    out.resize(to.wrapping_add(len), 0);
+    out.copy_within(start..old_end, to);
+    if let (Some(room), Some(head)) = (out.get_mut(before..to), head.get(..used)) {
+        room.copy_from_slice(head);
+    }
 }
 
 /// One value as it lies on the wire.

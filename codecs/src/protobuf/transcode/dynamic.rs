@@ -10,7 +10,7 @@ use super::scalar::{exact_double, split_millis, unexpected};
 use super::time::instant_text;
 use super::to_hessian::ToHessian;
 use super::to_protobuf::ToProtobuf;
-use crate::hessian2::{Str, Token};
+use crate::hessian2::{Token, TypeIndex};
 use crate::triple::status::details::TYPE_URL_PREFIX;
 
 /// The kinds of `gw.v1.JavaValue`.
@@ -88,9 +88,9 @@ impl<'a> ToProtobuf<'a, '_> {
                 }
                 wire::end(start, &mut self.out);
             }
-            Token::ListStart { type_name, .. } => {
+            Token::ListStart { type_index, .. } => {
                 let start = wire::begin(kind::LIST, &mut self.out);
-                self.type_name(type_name)?;
+                self.type_name(type_index)?;
                 loop {
                     let token = self.read_value()?;
                     if token == Token::End {
@@ -100,9 +100,9 @@ impl<'a> ToProtobuf<'a, '_> {
                 }
                 wire::end(start, &mut self.out);
             }
-            Token::MapStart { type_name, .. } => {
+            Token::MapStart { type_index, .. } => {
                 let start = wire::begin(kind::MAP, &mut self.out);
-                self.type_name(type_name)?;
+                self.type_name(type_index)?;
                 loop {
                     let key = self.read_value()?;
                     if key == Token::End {
@@ -170,8 +170,8 @@ impl<'a> ToProtobuf<'a, '_> {
         Ok(())
     }
 
-    fn type_name(&mut self, name: Option<Str<'a>>) -> Fallible<()> {
-        if let Some(name) = name {
+    fn type_name(&mut self, of: Option<TypeIndex>) -> Fallible<()> {
+        if let Some(name) = of.and_then(|of| self.reader.type_name(of)) {
             let name = self.utf8(name)?;
             put_bytes(1, name.as_bytes(), &mut self.out);
         }

@@ -410,8 +410,7 @@ impl<'a> ToProtobuf<'a, '_> {
                 (parts.seconds().ok_or_else(|| format(java))?, nano)
             }
         };
-        // 0001-01-01 to 9999-12-31.
-        if (-62_135_596_800..=253_402_300_799).contains(&seconds) {
+        if TIMESTAMP_SECONDS.contains(&seconds) {
             Ok((seconds, nanos))
         } else {
             Err(range("Timestamp"))
@@ -578,6 +577,9 @@ pub(super) fn split_millis(millis: i64) -> (i64, u32) {
         .saturating_mul(1_000_000);
     (millis.div_euclid(1000), nanos)
 }
+
+/// What a Timestamp can say: 0001-01-01 to 9999-12-31.
+pub(super) const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
 /// A long as a double, if that is exact.
 #[allow(clippy::as_conversions, reason = "the result is compared with the value")]

@@ -3,41 +3,19 @@
 use super::super::error::{Fallible, Policy, Rule, fault};
 use super::super::plan::{ArgumentsPlan, Conv, F, FieldPlan, J, ListPlan, MapPlan, Shape, Types, get};
 use super::super::wire::{self, Wire, put_tag, put_varint};
+use super::classes::{ClassMap, ClassMaps, NONE, Step};
 use super::scalar::{name_of, unexpected};
 use super::time::Parts;
 use super::{In, Lossy, Scratch};
-use crate::hessian2::wire::TextForm;
+use crate::hessian2::packed::{Kind, Packed};
 use crate::hessian2::{Limits, Reader, Str, Token};
 
-/// No field of the message.
-const NONE: u16 = u16::MAX;
-
-/// Where the fields of a stream's classes go, for the message that each was last read as.
-#[derive(Debug, Default)]
-pub(super) struct ClassMaps {
-    classes: Vec<ClassMap>,
-    places: Vec<u16>,
-    /// Where the fields of the open objects lie in the output.
-    segments: Vec<Segment>,
-    /// For bringing them into order.
-    spare: Vec<u8>,
-}
-
-/// What one field of an object wrote.
+/// What one entry of a map that stands for an object wrote.
 #[derive(Debug, Clone, Copy)]
-struct Segment {
+pub(super) struct Segment {
     place: u16,
     start: usize,
     end: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct ClassMap {
-    message: u32,
-    start: usize,
-    /// Room in `places`; 0 before the first use.
-    room: usize,
-    sliced: bool,
 }
 
 /// One walk.
@@ -47,6 +25,8 @@ pub(super) struct ToProtobuf<'a, 's> {
     pub(super) lossy: &'s mut Lossy,
     pub(super) out: Vec<u8>,
     maps: &'s mut ClassMaps,
+    segments: &'s mut Vec<Segment>,
+    input: &'a [u8],
 }
 
 impl<'a, 's> ToProtobuf<'a, 's> {
@@ -57,15 +37,16 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         limits: &Limits,
         out: Vec<u8>,
     ) -> Self {
-        scratch.maps.classes.clear();
-        scratch.maps.places.clear();
-        scratch.maps.segments.clear();
+        scratch.maps.clear();
+        scratch.segments.clear();
         Self {
             reader: Reader::new(stream, &mut scratch.hessian, limits),
             types,
             lossy: &mut scratch.lossy,
             out,
             maps: &mut scratch.maps,
+            segments: &mut scratch.segments,
+            input: stream,
         }
     }
 
@@ -253,7 +234,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             return Ok(());
         }
         put_tag(number, wire::BYTES, &mut self.out);
-        if !text.0.chunked && text.0.form != TextForm::Surrogates {
+        if text.0.plain() {
             // One piece that is UTF-8 already: what nearly all text is.
             put_varint(length(text.0.raw.len()), &mut self.out);
             self.out.extend_from_slice(text.0.raw);
@@ -377,16 +358,20 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         }
         let before = self.out.len();
         let packed = plan.packed.then(|| wire::begin(field.number, &mut self.out));
+        let mut step = Step::of(&plan.item, field.number, false);
+        if plan.packed {
+            step = step.without_tag();
+        }
         let mut index = 0usize;
         loop {
-            let read = self.reader.read();
-            let token = match &read {
-                Ok(Token::End) => break,
-                Ok(token) => token,
-                Err(error) => return Err((*error).into()),
-            };
-            self.element(field, plan, token)
-                .map_err(|fault| fault.within(&format!("[{index}]")))?;
+            let token = self.reader.next_packed();
+            if token.is(Kind::End) {
+                break;
+            }
+            if !step.write(token, self.input, &mut self.out) {
+                self.unusual_element(field, plan, step, token)
+                    .map_err(|fault| fault.within(&format!("[{index}]")))?;
+            }
             index = index.wrapping_add(1);
         }
         if let Some(start) = packed {
@@ -399,7 +384,24 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         Ok(())
     }
 
-    #[inline]
+    /// An element that is not written by its step alone.
+    fn unusual_element(
+        &mut self,
+        field: &FieldPlan,
+        plan: &ListPlan,
+        step: Step,
+        token: Packed,
+    ) -> Fallible<()> {
+        if let F::Message(id) = plan.item.proto
+            && step.is_object()
+            && token.is(Kind::Object)
+        {
+            return self.nested(id, step, token);
+        }
+        let token = self.unpack(token)?;
+        self.element(field, plan, &token)
+    }
+
     fn element(&mut self, field: &FieldPlan, plan: &ListPlan, token: &Token<'a>) -> Fallible<()> {
         if let Token::Ref(_) = token {
             let token = self.follow(*token)?;
@@ -568,9 +570,9 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     pub(super) fn object(&mut self, id: u32, token: &Token<'a>) -> Fallible<()> {
         match token {
             Token::ObjectStart { class, .. } => self.instance(id, *class),
-            Token::MapStart { type_name, .. } => {
-                if let Some(name) = type_name {
-                    self.check_class(id, *name)?;
+            Token::MapStart { type_index, .. } => {
+                if let Some(name) = type_index.and_then(|of| self.reader.type_name(of)) {
+                    check_class(self.types, self.lossy, id, name)?;
                 }
                 self.generic_object(id)
             }
@@ -582,32 +584,29 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     }
 
     fn instance(&mut self, id: u32, class: u32) -> Fallible<()> {
-        let (start, count) = self.class_map(id, class)?;
+        let map = self.class_map(id, class)?;
         let message = self.types.message(id);
-        let base = self.maps.segments.len();
-        for position in 0..count {
-            let place = self.maps.places.get(start.wrapping_add(position)).copied();
-            let place = place.unwrap_or(NONE);
-            let from = self.out.len();
-            match message.fields.get(usize::from(place)) {
-                Some(field) => {
-                    let read = self.reader.read();
-                    let token = match &read {
-                        Ok(token) => token,
-                        Err(error) => return Err((*error).into()),
-                    };
-                    // The map may have moved on to another message inside; its room stays.
-                    self.field(field, token)
+        let (base, first) = (self.maps.open(), self.out.len());
+        for position in 0..map.count {
+            let step = self.maps.step(&map, position);
+            if step.is_unbound() {
+                self.unbound(id, class, position)?;
+            } else {
+                let token = self.reader.next_packed();
+                if !step.write(token, self.input, &mut self.out)
+                    && let Some(field) = message.fields.get(usize::from(step.place))
+                {
+                    self.unusual(field, step, token)
                         .map_err(|fault| fault.within(&field.name))?;
-                    if self.map_of(class) != Some(id) {
-                        self.class_map(id, class)?;
-                    }
                 }
-                None => self.unbound(id, class, position)?,
             }
-            self.wrote(place, from);
+            if !map.in_order {
+                self.maps.ended(self.out.len());
+            }
         }
-        self.arrange(base);
+        if !map.in_order {
+            self.maps.arrange(&map, base, first, &mut self.out);
+        }
         match self.reader.read()? {
             Token::End => Ok(()),
             other => Err(fault(
@@ -617,37 +616,69 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         }
     }
 
-    /// Notes what a field has written from `start` on.
+    /// A field whose value is not written by its step alone.
+    fn unusual(&mut self, field: &FieldPlan, step: Step, token: Packed) -> Fallible<()> {
+        if step.is_object()
+            && token.is(Kind::Object)
+            && let Shape::One(Conv {
+                proto: F::Message(id),
+                ..
+            }) = &field.shape
+        {
+            return self.nested(*id, step, token);
+        }
+        let token = self.unpack(token)?;
+        self.field(field, &token)
+    }
+
+    /// An object inside a message.
+    fn nested(&mut self, id: u32, step: Step, token: Packed) -> Fallible<()> {
+        step.put_tag(&mut self.out);
+        self.out.push(0);
+        let start = self.out.len();
+        self.instance(id, token.class())?;
+        wire::end(start, &mut self.out);
+        Ok(())
+    }
+
+    /// The token of two words, or why there is none.
+    fn unpack(&self, token: Packed) -> Fallible<Token<'a>> {
+        Ok(token.token(self.input).ok_or_else(|| self.reader.failure())?)
+    }
+
+    /// Notes what an entry has written from `start` on.
     #[inline]
     fn wrote(&mut self, place: u16, start: usize) {
         let end = self.out.len();
         if end > start {
-            self.maps.segments.push(Segment { place, start, end });
+            self.segments.push(Segment { place, start, end });
         }
     }
 
-    /// Brings the fields of an object into the order of their numbers: Java writes them in an order of its own.
+    /// Brings the entries that stand for fields into the order of their numbers.
     fn arrange(&mut self, base: usize) {
-        let maps = &mut *self.maps;
-        let segments = maps.segments.get_mut(base..).unwrap_or_default();
+        let segments = self.segments.get_mut(base..).unwrap_or_default();
         if !segments.is_sorted_by_key(|segment| segment.place) {
             let first = segments.first().map_or(0, |segment| segment.start);
             segments.sort_by_key(|segment| segment.place);
-            maps.spare.clear();
+            let mut sorted = Vec::with_capacity(self.out.len().saturating_sub(first));
             for segment in segments.iter() {
                 let bytes = self.out.get(segment.start..segment.end).unwrap_or_default();
-                maps.spare.extend_from_slice(bytes);
+                sorted.extend_from_slice(bytes);
             }
             self.out.truncate(first);
-            self.out.extend_from_slice(&maps.spare);
+            self.out.extend_from_slice(&sorted);
         }
-        maps.segments.truncate(base);
+        self.segments.truncate(base);
     }
 
     /// A Java field that is bound to nothing.
-    fn unbound(&mut self, id: u32, class: u32, position: usize) -> Fallible<()> {
+    fn unbound(&mut self, id: u32, class: u32, position: u32) -> Fallible<()> {
         let message = self.types.message(id);
-        let name = self.reader.class(class).and_then(|class| class.field(position));
+        let name = self
+            .reader
+            .class(class)
+            .and_then(|class| class.field(wire::index(position)));
         let shadowed = name.is_some_and(|name| message.by_java.contains_key(&*name.to_cow()));
         let ignored = name.is_none_or(|name| {
             ["this$0", "$jacocoData", "serialVersionUID"]
@@ -683,7 +714,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
 
     /// A map in place of an object, as generic calls and strict Java hops make it.
     fn generic_object(&mut self, id: u32) -> Fallible<()> {
-        let base = self.maps.segments.len();
+        let base = self.segments.len();
         loop {
             let name = match self.reader.read()? {
                 Token::End => {
@@ -707,7 +738,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                     let token = self.read_value()?;
                     match token {
                         Token::Str(class) => {
-                            self.check_class(id, class)?;
+                            check_class(self.types, self.lossy, id, class)?;
                         }
                         other => self.skip_after(other)?,
                     }
@@ -734,7 +765,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         };
         let name = match token {
             Token::ObjectStart { class, .. } => self.reader.class(*class).map(|class| class.name()),
-            Token::MapStart { type_name, .. } => *type_name,
+            Token::MapStart { type_index, .. } => type_index.and_then(|of| self.reader.type_name(of)),
             other => return Err(unexpected(J::Object, other)),
         };
         let name = name.map(|name| name.to_cow()).unwrap_or_default();
@@ -752,102 +783,53 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         Ok(())
     }
 
-    fn map_of(&self, class: u32) -> Option<u32> {
-        let entry = get(&self.maps.classes, class)?;
-        (entry.room > 0).then_some(entry.message)
-    }
-
-    /// Where the fields of a class of the stream go in a message: the range of `places`.
-    fn class_map(&mut self, id: u32, class: u32) -> Fallible<(usize, usize)> {
-        if let Some(entry) = get(&self.maps.classes, class)
-            && entry.message == id
-            && entry.room > 0
-        {
-            let (start, count, sliced) = (entry.start, entry.room.wrapping_sub(1), entry.sliced);
-            if sliced {
-                self.lose(
-                    Rule::SubclassSlice,
-                    "class is not bound: it is read as its superclass",
-                )?;
-            }
-            return Ok((start, count));
+    /// What becomes of the fields of a class of the stream in a message.
+    #[inline]
+    fn class_map(&mut self, id: u32, class: u32) -> Fallible<ClassMap> {
+        let Some(map) = self.maps.get(id, class) else {
+            return self.new_class_map(id, class);
+        };
+        if map.sliced {
+            self.lose(
+                Rule::SubclassSlice,
+                "class is not bound: it is read as its superclass",
+            )?;
         }
-        self.new_class_map(id, class)
+        Ok(map)
     }
 
-    #[cold]
-    fn new_class_map(&mut self, id: u32, class: u32) -> Fallible<(usize, usize)> {
+    #[inline(never)]
+    fn new_class_map(&mut self, id: u32, class: u32) -> Fallible<ClassMap> {
         let Some(definition) = self.reader.class(class) else {
             return Err(fault(Rule::Malformed, "object of an unknown class"));
         };
-        let name = definition.name();
-        let count = definition.field_count();
-        let message = self.types.message(id);
-        let index = usize::try_from(class).unwrap_or(usize::MAX);
-        if self.maps.classes.len() <= index {
-            let none = ClassMap {
-                message: 0,
-                start: 0,
-                room: 0,
-                sliced: false,
-            };
-            self.maps.classes.resize(index.saturating_add(1), none);
-        }
-        let known = get(&self.maps.classes, class).filter(|entry| entry.room > 0);
-        let start = known.map_or(self.maps.places.len(), |entry| entry.start);
-        self.maps
-            .places
-            .resize(self.maps.places.len().max(start.saturating_add(count)), NONE);
-        for position in 0..count {
-            let name = definition.field(position).map(|name| name.to_cow());
-            let place = name
-                .and_then(|name| message.by_java.get(&*name).copied())
-                .unwrap_or(NONE);
-            // Of two fields with one name the later one is the subclass's, and wins.
-            if place != NONE
-                && let Some(earlier) = self.maps.places.get_mut(start..start.saturating_add(position))
-            {
-                earlier
-                    .iter_mut()
-                    .filter(|p| **p == place)
-                    .for_each(|p| *p = NONE);
-            }
-            if let Some(slot) = self.maps.places.get_mut(start.saturating_add(position)) {
-                *slot = place;
-            }
-        }
-        let sliced = self.check_class(id, name)?;
-        if let Some(slot) = self.maps.classes.get_mut(index) {
-            *slot = ClassMap {
-                message: id,
-                start,
-                room: count.saturating_add(1),
-                sliced,
-            };
-        }
-        Ok((start, count))
+        let (types, lossy) = (self.types, &mut *self.lossy);
+        self.maps.add(types, id, class, definition, |name| {
+            check_class(types, lossy, id, name)
+        })
     }
+}
 
-    /// Whether an object of this class is read as a superclass that is bound; an error where that is forbidden.
-    fn check_class(&mut self, id: u32, name: Str<'a>) -> Fallible<bool> {
-        let message = self.types.message(id);
-        let name = name.to_cow();
-        let name = cut_proxy(&name);
-        if name == message.class {
-            return Ok(false);
-        }
-        if self.types.by_class.contains_key(name) && !message.slice {
-            self.lose(
-                Rule::PolymorphicValue,
-                &format!("object is of another bound class than {}", message.class),
-            )?;
-        }
-        self.lose(
-            Rule::SubclassSlice,
-            "class is not bound: it is read as its superclass",
-        )?;
-        Ok(true)
+/// Whether an object of this class is read as a superclass that is bound; an error where that is forbidden.
+fn check_class(types: &Types, lossy: &mut Lossy, id: u32, name: Str<'_>) -> Fallible<bool> {
+    let message = types.message(id);
+    let name = name.to_cow();
+    let name = cut_proxy(&name);
+    if name == message.class {
+        return Ok(false);
     }
+    let mut lose = |rule, detail: &str| lossy.apply(rule, types.policies.get(rule), detail);
+    if types.by_class.contains_key(name) && !message.slice {
+        lose(
+            Rule::PolymorphicValue,
+            &format!("object is of another bound class than {}", message.class),
+        )?;
+    }
+    lose(
+        Rule::SubclassSlice,
+        "class is not bound: it is read as its superclass",
+    )?;
+    Ok(true)
 }
 
 /// The class behind a proxy's name.

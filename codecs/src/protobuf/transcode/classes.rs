@@ -1,0 +1,473 @@
+//! What becomes of the fields of a stream's classes: worked out once for each class and message, kept between streams.
+//!
+//! A class definition comes with every stream and is nearly always the one that came before. So the steps it leads to are
+//! kept by its bytes; a stream that brings another definition (an older release of the class) gets steps of its own.
+
+use super::super::plan::{FieldPlan, MessagePlan, Shape, Types, get};
+use super::super::wire;
+use crate::hessian2::packed::{Kind, Packed};
+use crate::hessian2::{Class, Str};
+use crate::protobuf::plan::{Conv, F, J};
+
+/// No field of the message.
+pub(super) const NONE: u16 = u16::MAX;
+
+/// What is done with a value where the usual one is met; anything else is left to the general way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Usual {
+    /// The field is bound to nothing.
+    Unbound,
+    /// None is usual: the general way.
+    None,
+    /// A string as `string`.
+    Text,
+    /// An int as `int32` or `int64`.
+    Int,
+    /// A long as `int64`.
+    Long,
+    Bool,
+    Double,
+    /// A Date as `Timestamp`.
+    Date,
+    /// An object of a bound class.
+    Object,
+}
+
+/// What is done with one field of a class, or with the elements of a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    usual: Usual,
+    /// The default is not written.
+    elide: bool,
+    /// Null is written as nothing.
+    nullable: bool,
+    tag_len: u8,
+    /// The protobuf tag, its first byte lowest.
+    tag: u32,
+    /// The field's place in the message, or `NONE`.
+    pub(super) place: u16,
+}
+
+impl Step {
+    const UNBOUND: Self = Self {
+        usual: Usual::Unbound,
+        elide: false,
+        nullable: false,
+        tag_len: 0,
+        tag: 0,
+        place: NONE,
+    };
+
+    fn of_field(field: &FieldPlan, place: u16) -> Self {
+        let step = match &field.shape {
+            Shape::One(conv) => Self::of(conv, field.number, !field.presence),
+            Shape::List(_) | Shape::Map(_) => Self {
+                usual: Usual::None,
+                ..Self::UNBOUND
+            },
+        };
+        Self {
+            nullable: field.presence,
+            place,
+            ..step
+        }
+    }
+
+    /// The step of values that are converted so. `elide`: the default is not written.
+    pub(super) fn of(conv: &Conv, number: u32, elide: bool) -> Self {
+        let (usual, wire_type) = match (conv.java, &conv.proto) {
+            (J::String, F::String) => (Usual::Text, wire::BYTES),
+            (J::Int, F::Int32 | F::Int64) => (Usual::Int, wire::VARINT),
+            (J::Long, F::Int64) => (Usual::Long, wire::VARINT),
+            (J::Bool, F::Bool) => (Usual::Bool, wire::VARINT),
+            (J::Double, F::Double) => (Usual::Double, wire::FIXED64),
+            (J::Date, F::Timestamp) => (Usual::Date, wire::BYTES),
+            (J::Object, F::Message(_)) => (Usual::Object, wire::BYTES),
+            _ => (Usual::None, wire::BYTES),
+        };
+        let mut bytes = [0u8; 4];
+        let mut rest = number << 3 | wire_type;
+        let mut tag_len = 0u8;
+        for byte in &mut bytes {
+            tag_len = tag_len.wrapping_add(1);
+            let [low, ..] = rest.to_le_bytes();
+            if rest < 0x80 {
+                *byte = low;
+                rest = 0;
+                break;
+            }
+            *byte = low | 0x80;
+            rest >>= 7;
+        }
+        Self {
+            // A number so high that its tag takes five bytes is left to the general way.
+            usual: if rest == 0 { usual } else { Usual::None },
+            elide,
+            nullable: false,
+            tag_len,
+            tag: u32::from_le_bytes(bytes),
+            place: NONE,
+        }
+    }
+
+    /// The same for the elements of a packed list.
+    pub(super) fn without_tag(self) -> Self {
+        Self {
+            tag_len: 0,
+            tag: 0,
+            ..self
+        }
+    }
+
+    /// Whether a value of its kind is an object that is written with [`tag`](Self::put_tag) and length.
+    #[inline(always)]
+    pub(super) fn is_object(self) -> bool {
+        self.usual == Usual::Object
+    }
+
+    #[inline(always)]
+    pub(super) fn is_unbound(self) -> bool {
+        self.usual == Usual::Unbound
+    }
+
+    /// Writes the field's tag.
+    #[inline(always)]
+    pub(super) fn put_tag(self, out: &mut Vec<u8>) {
+        self.put(0, 0, out);
+    }
+
+    /// Writes the tag and `len` bytes of `value`, its first byte lowest.
+    #[inline(always)]
+    fn put(self, value: u64, len: usize, out: &mut Vec<u8>) {
+        // Sixteen bytes at once, of which the first ones count: one check of the room, and no loop over bytes.
+        let tag_len = usize::from(self.tag_len);
+        let shift = self.tag_len.wrapping_mul(8);
+        let all = u128::from(self.tag) | u128::from(value) << (shift & 127);
+        let end = out.len().wrapping_add(tag_len).wrapping_add(len);
+        out.extend_from_slice(&all.to_le_bytes());
+        out.truncate(end);
+    }
+
+    /// Writes the tag and a varint.
+    #[inline(always)]
+    fn put_varint(self, value: u64, out: &mut Vec<u8>) {
+        if value < 0x80 {
+            return self.put(value, 1, out);
+        }
+        if value >> 49 != 0 {
+            self.put_tag(out);
+            return wire::put_varint(value, out);
+        }
+        // Seven groups of seven bits, each into a byte of its own.
+        let low = value & 0x0fff_ffff;
+        let high = value >> 28;
+        let low = (low & 0x3fff) | (low & 0x0fff_c000) << 2;
+        let high = (high & 0x3fff) | (high & 0x0fff_c000) << 2;
+        let spread = |half: u64| (half & 0x007f_007f) | (half & 0x3f80_3f80) << 1;
+        let groups = spread(low) | spread(high) << 32;
+        // The last byte that is not 0 ends the number; those before it say that more follows.
+        let used = 8u32.wrapping_sub(groups.leading_zeros() >> 3);
+        let more =
+            (1u64 << (used.wrapping_sub(1).wrapping_mul(8) & 63)).wrapping_sub(1) & 0x8080_8080_8080_8080;
+        self.put(groups | more, wire::index(used), out);
+    }
+
+    /// Writes a value if it is the usual one. `false`: nothing was written, and the general way must.
+    #[inline(always)]
+    pub(super) fn write(self, token: Packed, input: &[u8], out: &mut Vec<u8>) -> bool {
+        match self.usual {
+            Usual::Text if token.is(Kind::Str) => {
+                let text = token.str(input);
+                if !text.0.plain() {
+                    return false;
+                }
+                let raw = text.0.raw;
+                if !(raw.is_empty() && self.elide) {
+                    self.put_varint(wire::length(raw.len()), out);
+                    out.extend_from_slice(raw);
+                }
+                true
+            }
+            Usual::Int if token.is(Kind::Int) => self.integer(token.number(), out),
+            Usual::Long if token.is(Kind::Int) || token.is(Kind::Long) => self.integer(token.number(), out),
+            Usual::Bool if token.is(Kind::Bool) => {
+                if !(self.elide && token.bits() == 0) {
+                    self.put(token.bits(), 1, out);
+                }
+                true
+            }
+            Usual::Double if token.is(Kind::Double) => {
+                if !(self.elide && token.bits() == 0) {
+                    self.put(token.bits(), 8, out);
+                }
+                true
+            }
+            Usual::Date if token.is(Kind::Date) => self.timestamp(token.number(), out),
+            Usual::Unbound => false,
+            _ => self.nullable && token.is(Kind::Null),
+        }
+    }
+
+    #[inline(always)]
+    fn integer(self, value: i64, out: &mut Vec<u8>) -> bool {
+        if !(self.elide && value == 0) {
+            self.put_varint(value.cast_unsigned(), out);
+        }
+        true
+    }
+
+    fn timestamp(self, millis: i64, out: &mut Vec<u8>) -> bool {
+        let (seconds, nanos) = super::scalar::split_millis(millis);
+        if !super::scalar::TIMESTAMP_SECONDS.contains(&seconds) {
+            return false;
+        }
+        self.put(0, 1, out);
+        let start = out.len();
+        let part = |tag: u32| Self {
+            tag,
+            tag_len: 1,
+            ..Self::UNBOUND
+        };
+        if seconds != 0 {
+            part(1 << 3).put_varint(seconds.cast_unsigned(), out);
+        }
+        if nanos != 0 {
+            part(2 << 3).put_varint(u64::from(nanos), out);
+        }
+        wire::end(start, out);
+        true
+    }
+}
+
+/// What becomes of the fields of one class that is read as one message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClassMap {
+    message: u32,
+    /// The map of the same class for the message before.
+    older: u32,
+    start: u32,
+    pub(super) count: u32,
+    /// The class is not bound itself: its superclass is.
+    pub(super) sliced: bool,
+    /// The fields come in the order of their numbers.
+    pub(super) in_order: bool,
+}
+
+const NO_MAP: u32 = u32::MAX;
+
+/// The class maps of a stream, and those of streams before.
+#[derive(Debug, Default)]
+pub(super) struct ClassMaps {
+    /// The newest map of each class of the stream.
+    newest: Vec<u32>,
+    maps: Vec<ClassMap>,
+    steps: Vec<Step>,
+    /// The fields by ascending number, for each map.
+    order: Vec<u16>,
+    /// Where the fields of the open objects end in the output.
+    ends: Vec<usize>,
+    /// For bringing them into order.
+    spare: Vec<u8>,
+    known: Vec<Option<Box<KnownClass>>>,
+}
+
+/// A class definition as it came, and what became of its fields.
+#[derive(Debug)]
+struct KnownClass {
+    types: u64,
+    message: u32,
+    name_len: usize,
+    definition: Box<[u8]>,
+    steps: Box<[Step]>,
+    order: Box<[u16]>,
+    sliced: bool,
+    in_order: bool,
+}
+
+/// How many definitions are kept, and how large the largest may be: 1 MiB in all at most.
+const KNOWN: usize = 256;
+const LARGEST_KNOWN: usize = 2048;
+const MOST_FIELDS_KNOWN: usize = 128;
+
+impl ClassMaps {
+    /// Forgets the stream, but not the classes.
+    pub(super) fn clear(&mut self) {
+        self.newest.clear();
+        self.maps.clear();
+        self.steps.clear();
+        self.order.clear();
+        self.ends.clear();
+    }
+
+    /// The map of a class that was read as this message before in this stream.
+    #[inline]
+    pub(super) fn get(&self, message: u32, class: u32) -> Option<ClassMap> {
+        let mut number = *get(&self.newest, class)?;
+        loop {
+            let map = *get(&self.maps, number)?;
+            if map.message == message {
+                return Some(map);
+            }
+            number = map.older;
+        }
+    }
+
+    /// The step of a field.
+    #[inline(always)]
+    pub(super) fn step(&self, map: &ClassMap, position: u32) -> Step {
+        get(&self.steps, map.start.wrapping_add(position)).map_or(Step::UNBOUND, |step| *step)
+    }
+
+    /// Works out, or finds, what becomes of a class. Whether it is sliced is the caller's matter: `check` says.
+    pub(super) fn add<E>(
+        &mut self,
+        types: &Types,
+        message: u32,
+        class: u32,
+        definition: Class<'_, '_>,
+        check: impl FnOnce(Str<'_>) -> Result<bool, E>,
+    ) -> Result<ClassMap, E> {
+        let bytes = definition.bytes();
+        let name_len = definition.name().utf16_len();
+        let slot = slot_of(types.id, message, bytes.len());
+        let ways = [slot, slot ^ 1];
+        let hit = ways.into_iter().find(|way| {
+            self.known
+                .get(*way)
+                .and_then(Option::as_deref)
+                .is_some_and(|known| {
+                    known.types == types.id
+                        && known.message == message
+                        && known.name_len == name_len
+                        && *known.definition == *bytes
+                })
+        });
+        let (start, at) = (self.steps.len(), self.order.len());
+        let (sliced, in_order);
+        if let Some(known) = hit.and_then(|way| self.known.get(way)).and_then(Option::as_deref) {
+            self.steps.extend_from_slice(&known.steps);
+            self.order.extend_from_slice(&known.order);
+            (sliced, in_order) = (known.sliced, known.in_order);
+            if sliced {
+                check(definition.name())?;
+            }
+        } else {
+            in_order = self.work_out(types.message(message), definition);
+            sliced = check(definition.name())?;
+            if bytes.len() <= LARGEST_KNOWN && definition.field_count() <= MOST_FIELDS_KNOWN {
+                self.known.resize_with(KNOWN, || None);
+                // The newer one of two that share a place is the likelier one to come again.
+                self.known.swap(slot, slot ^ 1);
+                if let Some(slot) = self.known.get_mut(slot) {
+                    *slot = Some(Box::new(KnownClass {
+                        types: types.id,
+                        message,
+                        name_len,
+                        definition: bytes.into(),
+                        steps: self.steps.get(start..).unwrap_or_default().into(),
+                        order: self.order.get(at..).unwrap_or_default().into(),
+                        sliced,
+                        in_order,
+                    }));
+                }
+            }
+        }
+        let index = wire::index(class);
+        if self.newest.len() <= index {
+            self.newest.resize(index.saturating_add(1), NO_MAP);
+        }
+        let number = narrow(self.maps.len());
+        let older = self
+            .newest
+            .get_mut(index)
+            .map_or(NO_MAP, |newest| std::mem::replace(newest, number));
+        let map = ClassMap {
+            message,
+            older,
+            start: narrow(start),
+            count: narrow(definition.field_count()),
+            sliced,
+            in_order,
+        };
+        self.maps.push(map);
+        Ok(map)
+    }
+
+    /// Appends the steps and the order of a class; says whether its fields are in order already.
+    fn work_out(&mut self, message: &MessagePlan, definition: Class<'_, '_>) -> bool {
+        let (start, at) = (self.steps.len(), self.order.len());
+        for (position, name) in definition.fields().enumerate() {
+            let place = message.by_java.get(&*name.to_cow()).copied().unwrap_or(NONE);
+            // Of two fields with one name the later one is the subclass's, and wins.
+            if place != NONE {
+                let earlier = self.steps.get_mut(start..).unwrap_or_default().iter_mut();
+                earlier
+                    .filter(|step| step.place == place)
+                    .for_each(|step| *step = Step::UNBOUND);
+            }
+            self.steps.push(match message.fields.get(usize::from(place)) {
+                Some(field) => Step::of_field(field, place),
+                None => Step::UNBOUND,
+            });
+            self.order.push(u16::try_from(position).unwrap_or(NONE));
+        }
+        let steps = self.steps.get(start..).unwrap_or_default();
+        let place = |position: &u16| steps.get(usize::from(*position)).map_or(NONE, |step| step.place);
+        let order = self.order.get_mut(at..).unwrap_or_default();
+        // Fields that are bound to nothing mostly write nothing. Those that do, into a map that collects them, come last.
+        let in_order = match message.collect {
+            None => order.iter().map(place).filter(|place| *place != NONE).is_sorted(),
+            Some(_) => order.iter().map(place).is_sorted(),
+        };
+        if !in_order {
+            order.sort_by_key(place);
+        }
+        in_order
+    }
+
+    /// Where the fields of one more object will be noted.
+    #[inline(always)]
+    pub(super) fn open(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Notes that a field ends here.
+    #[inline(always)]
+    pub(super) fn ended(&mut self, at: usize) {
+        self.ends.push(at);
+    }
+
+    /// Brings what the fields of an object wrote from `first` on into the order of their numbers: Java writes them in an
+    /// order of its own.
+    pub(super) fn arrange(&mut self, map: &ClassMap, base: usize, first: usize, out: &mut Vec<u8>) {
+        let ends = self.ends.get(base..).unwrap_or_default();
+        let start = wire::index(map.start);
+        let order = self.order.get(start..start.wrapping_add(wire::index(map.count)));
+        self.spare.clear();
+        for position in order.unwrap_or_default() {
+            let position = usize::from(*position);
+            let from = match position.checked_sub(1) {
+                Some(before) => ends.get(before).copied().unwrap_or(first),
+                None => first,
+            };
+            let end = ends.get(position).copied().unwrap_or(from);
+            self.spare
+                .extend_from_slice(out.get(from..end).unwrap_or_default());
+        }
+        out.truncate(first);
+        out.extend_from_slice(&self.spare);
+        self.ends.truncate(base);
+    }
+}
+
+fn slot_of(types: u64, message: u32, len: usize) -> usize {
+    let mixed = types
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(u64::from(message).wrapping_mul(0xff51_afd7_ed55_8ccd))
+        .wrapping_add(wire::length(len).wrapping_mul(0xc4ce_b9fe_1a85_ec53));
+    usize::try_from(mixed >> 56).unwrap_or(0)
+}
+
+fn narrow(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
