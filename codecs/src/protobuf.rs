@@ -14,6 +14,7 @@ pub mod schema;
 mod tests;
 pub mod transcode;
 pub(crate) mod wire;
+pub(crate) mod zone;
 
 pub use binding::{Bindings, ExceptionsMode, MethodBinding, NoMethod, NullResult, ServiceBinding};
 pub use error::{LoadError, MappingError, Policy, Rule, Side};

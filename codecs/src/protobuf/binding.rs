@@ -16,7 +16,7 @@ use super::schema::{ReadFile, Schema};
 use crate::ServiceKey;
 use crate::triple::status::Code;
 
-pub(crate) use compile::upper_snake;
+pub(crate) use compile::{is_value_class, upper_snake};
 pub use file::{ExceptionsMode, NullResult};
 
 /// The bindings of one or more files.
@@ -51,17 +51,31 @@ impl Bindings {
     /// Adds the services of another file.
     ///
     /// # Errors
-    /// When both bind one service key.
+    /// When both bind one service key, or two interfaces to one protobuf service.
     pub fn merge(&mut self, other: Self) -> Result<(), LoadError> {
         for service in other.services {
-            if self.by_key(&service.key).is_some() {
-                return Err(
-                    LoadError::new(&service.key.to_string(), "", "is bound twice").in_file(&service.file)
-                );
-            }
-            self.services.push(service);
+            let file = service.file.clone();
+            self.add(service).map_err(|error| error.in_file(&file))?;
         }
         self.schemas.extend(other.schemas);
+        Ok(())
+    }
+
+    fn add(&mut self, service: Arc<ServiceBinding>) -> Result<(), LoadError> {
+        if self.by_key(&service.key).is_some() {
+            return Err(LoadError::new(&service.key.to_string(), "", "is bound twice"));
+        }
+        let other = self
+            .by_proto(&service.proto)
+            .find(|other| other.key.interface() != service.key.interface());
+        if let Some(other) = other {
+            return Err(shared_service(
+                service.key.interface(),
+                &service.proto,
+                other.key.interface(),
+            ));
+        }
+        self.services.push(service);
         Ok(())
     }
 
@@ -94,6 +108,11 @@ impl Bindings {
             .iter()
             .filter(move |service| service.proto == name || service.key.interface() == name)
     }
+}
+
+/// A caller of the protobuf service could mean either interface (mapping section 7).
+fn shared_service(java: &str, proto: &str, other: &str) -> LoadError {
+    LoadError::new(java, "proto", format!("{proto} is bound to {other}, too"))
 }
 
 /// The binding of one service: its methods and their compiled plans.

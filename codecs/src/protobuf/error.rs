@@ -110,9 +110,9 @@ rules! {
     Surrogate = "surrogate", Allow;
     /// An enum constant that the protobuf enum has not.
     UnknownEnum = "unknown_enum", Allow;
-    /// A number that becomes a double in a Struct.
+    /// A whole number that becomes a double in a Struct, Value or ListValue.
     StructNumber = "struct_number", Allow;
-    /// A time zone that a Timestamp cannot hold.
+    /// A time zone, or which of two offsets at the end of summer time, that the protobuf type cannot hold.
     Zone = "zone", Allow;
     /// A subclass that is bound nowhere, read as the class that is.
     SubclassSlice = "subclass_slice", Allow;
@@ -124,6 +124,10 @@ rules! {
     UnknownProtoField = "unknown_proto_fields", Allow;
     /// A double that a float cannot hold exactly.
     Narrow = "narrow", Allow;
+    /// A value whose kind JSON cannot say, in a Struct, Value or ListValue.
+    JsonForm = "json_form", Allow;
+    /// The time of a `java.sql.Date`, or the date of a `java.sql.Time`, which their forms do not carry.
+    SqlPart = "sql_part", Allow;
     /// A number outside of the range of its type on the other side.
     Range = "range", Error;
     /// Another kind of value than the binding says.

@@ -228,6 +228,40 @@ impl JavaType {
         }
     }
 
+    /// The type with type variables replaced by what they stand for.
+    pub fn substitute(&self, variables: &[(String, Self)]) -> Self {
+        match self {
+            Self::Primitive(_) => self.clone(),
+            Self::Array(of) => Self::Array(Box::new(of.substitute(variables))),
+            Self::Class { name, args } => {
+                let bound = variables.iter().find(|(variable, _)| variable == name);
+                match bound {
+                    Some((_, bound)) if args.is_empty() => bound.clone(),
+                    _ => Self::Class {
+                        name: name.clone(),
+                        args: args.iter().map(|arg| arg.substitute(variables)).collect(),
+                    },
+                }
+            }
+        }
+    }
+
+    /// A type variable in it, by the custom of Java: `T`, `K`, `T1`. No class without a package is called so.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Primitive(_) => None,
+            Self::Array(of) => of.variable(),
+            Self::Class { name, args } => {
+                let mut chars = name.chars();
+                let upper = chars.next().is_some_and(|first| first.is_ascii_uppercase());
+                if upper && name.len() <= 2 && chars.all(|c| c.is_ascii_digit()) && args.is_empty() {
+                    return Some(name);
+                }
+                args.iter().find_map(Self::variable)
+            }
+        }
+    }
+
     /// What the future holds, when it is one; else itself.
     pub fn unwrap_future(self) -> Self {
         match &self {
@@ -362,6 +396,26 @@ mod tests {
         ] {
             assert_eq!(JavaType::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn type_variables_are_replaced() {
+        let variables = [("T".to_owned(), JavaType::class("a.B"))];
+        let parse = |text: &str| JavaType::parse(text).unwrap();
+        for (text, becomes) in [
+            ("T", "a.B"),
+            ("T[]", "a.B[]"),
+            (
+                "java.util.Map<java.lang.String,T>",
+                "java.util.Map<java.lang.String,a.B>",
+            ),
+            ("a.T", "a.T"),
+            ("long", "long"),
+        ] {
+            assert_eq!(parse(text).substitute(&variables), parse(becomes), "{text}");
+        }
+        assert_eq!(parse("java.util.List<K1>").variable(), Some("K1"));
+        assert_eq!(parse("a.T").variable(), None);
     }
 
     #[test]

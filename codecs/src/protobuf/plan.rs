@@ -1,9 +1,10 @@
 //! Compiled conversions: what a binding becomes when it is loaded. Data only; `transcode` runs it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{Policy, Rule};
+use super::zone::Zone;
 
 /// Everything that one binding file compiled to. Messages and enums are referred to by their index.
 #[derive(Debug)]
@@ -18,6 +19,10 @@ pub(crate) struct Types {
     /// Protobuf message name to its plan.
     pub(crate) by_proto: HashMap<String, u32>,
     pub(crate) policies: Policies,
+    /// Where the days of `java.sql.Date` and `java.sql.Time` begin; `None` for UTC.
+    pub(crate) zone: Option<Zone>,
+    /// The classes whose names a `java.lang.Class` may hold on its way to Java.
+    pub(crate) classes: HashSet<String>,
 }
 
 impl Default for Types {
@@ -31,6 +36,8 @@ impl Default for Types {
             by_class: HashMap::new(),
             by_proto: HashMap::new(),
             policies: Policies::default(),
+            zone: None,
+            classes: HashSet::new(),
         }
     }
 }
@@ -122,6 +129,8 @@ pub(crate) enum J {
     Double,
     String,
     Bytes,
+    /// `Byte[]`: Java writes and reads a list of ints.
+    ByteObjects,
     CharArray,
     BigDecimal,
     BigInteger,
@@ -148,6 +157,10 @@ pub(crate) enum J {
     Locale,
     Currency,
     Uri,
+    Url,
+    File,
+    ObjectName,
+    TimeZone,
     Class,
     AtomicInteger,
     AtomicLong,
@@ -301,6 +314,8 @@ pub(crate) struct ListPlan {
     /// The Hessian type name of the list; `None` for a plain one.
     pub(crate) write_as: Option<String>,
     pub(crate) set: bool,
+    /// The enum whose `EnumSet` it is: Java writes one as an object of its own.
+    pub(crate) enum_set: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -312,6 +327,10 @@ pub(crate) struct MapPlan {
     pub(crate) entries: bool,
     /// The value field of such an entry can be unset.
     pub(crate) value_presence: bool,
+    /// Two keys that differ in Java may be one in protobuf, or every map is to be checked.
+    pub(crate) check_keys: bool,
+    /// Two keys that differ in protobuf may be one in Java.
+    pub(crate) check_back: bool,
 }
 
 /// A message and the Java class it is bound to.
@@ -319,8 +338,14 @@ pub(crate) struct MapPlan {
 pub(crate) struct MessagePlan {
     pub(crate) name: String,
     pub(crate) class: String,
-    /// By ascending number.
+    /// By ascending number; the fields of an inherited part stand in its place.
     pub(crate) fields: Vec<FieldPlan>,
+    /// The fields as the message has them, where it has inherited parts; empty otherwise.
+    pub(crate) own: Vec<FieldPlan>,
+    /// The inherited parts among `own`, by their place there.
+    pub(crate) parents: Vec<(usize, u32)>,
+    /// Where the fields of inherited parts lie in `fields`; an outer part stands before those within it.
+    pub(crate) inherited: Vec<Inherited>,
     /// Java field name to its place in `fields`.
     pub(crate) by_java: BTreeMap<String, u16>,
     /// Java fields that are written with a constant.
@@ -340,6 +365,9 @@ impl MessagePlan {
             name: String::new(),
             class: String::new(),
             fields: Vec::new(),
+            own: Vec::new(),
+            parents: Vec::new(),
+            inherited: Vec::new(),
             by_java: BTreeMap::new(),
             defaults: Vec::new(),
             class_fields: Vec::new(),
@@ -348,6 +376,17 @@ impl MessagePlan {
             slice: false,
         }
     }
+}
+
+/// The fields of a superclass that are a message of their own (mapping section 6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inherited {
+    /// The field that holds the message.
+    pub(crate) number: u32,
+    /// Its first field's place in `fields`.
+    pub(crate) first: u16,
+    /// The place behind its last field.
+    pub(crate) end: u16,
 }
 
 /// An enum and its constants, both ways.

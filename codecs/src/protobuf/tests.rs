@@ -9,7 +9,9 @@
 
 mod draft;
 mod load;
+mod objects;
 mod random;
+mod rows;
 mod shop;
 mod tables;
 
@@ -34,6 +36,52 @@ fn load(yaml: &str, protos: &[(&str, &str)]) -> Result<Bindings, LoadError> {
     })
 }
 
+/// The messages of `google.type` that the mapping knows; they are not among the compiler's own.
+const GOOGLE_TYPE: &str =
+    "syntax = \"proto3\"; package google.type; import \"google/protobuf/duration.proto\";
+    message Decimal { string value = 1; }
+    message Date { int32 year = 1; int32 month = 2; int32 day = 3; }
+    message TimeOfDay { int32 hours = 1; int32 minutes = 2; int32 seconds = 3; int32 nanos = 4; }
+    message TimeZone { string id = 1; string version = 2; }
+    message DateTime { int32 year = 1; int32 month = 2; int32 day = 3; int32 hours = 4; int32 minutes = 5;
+        int32 seconds = 6; int32 nanos = 7;
+        oneof time_offset { google.protobuf.Duration utc_offset = 8; TimeZone time_zone = 9; } }";
+
+/// The lossless union of mapping section 6.3.
+const JAVA_VALUE: &str = "syntax = \"proto3\"; package gw.v1;
+    import \"google/protobuf/timestamp.proto\"; import \"google/protobuf/struct.proto\";
+    message JavaValue { oneof kind { google.protobuf.NullValue null = 1; bool bool = 2; sint32 int = 3; sint64 long = 4;
+        double double = 5; string string = 6; bytes bytes = 7; google.protobuf.Timestamp date = 8; JavaList list = 9;
+        JavaMap map = 10; JavaObject object = 11; JavaEnum enum = 12; string decimal = 13; string big_integer = 14; } }
+    message JavaList { string type = 1; repeated JavaValue items = 2; }
+    message JavaMap { string type = 1; repeated JavaEntry entries = 2; }
+    message JavaEntry { JavaValue key = 1; JavaValue value = 2; }
+    message JavaObject { string class = 1; repeated JavaField fields = 2; }
+    message JavaField { string name = 1; JavaValue value = 2; }
+    message JavaEnum { string class = 1; string name = 2; }";
+
+/// A file of package `t` that may use all of them.
+fn source(body: &str) -> String {
+    format!(
+        "syntax = \"proto3\";\npackage t;\noption java_package = \"t\";\n\
+         import \"google/protobuf/timestamp.proto\";\nimport \"google/protobuf/duration.proto\";\n\
+         import \"google/protobuf/wrappers.proto\";\nimport \"google/protobuf/struct.proto\";\n\
+         import \"google/protobuf/any.proto\";\nimport \"google/type/all.proto\";\nimport \"gw/value.proto\";\n{body}"
+    )
+}
+
+fn load_source(yaml: &str, body: &str) -> Result<Bindings, LoadError> {
+    let yaml = format!("descriptors: [t.proto]\n{yaml}");
+    load(
+        &yaml,
+        &[
+            ("t.proto", &source(body)),
+            ("google/type/all.proto", GOOGLE_TYPE),
+            ("gw/value.proto", JAVA_VALUE),
+        ],
+    )
+}
+
 /// A service of one method `echo`, whose argument and result are the one field `value` of message `M`, or `M` itself.
 struct Echo {
     bindings: Bindings,
@@ -41,16 +89,8 @@ struct Echo {
 
 impl Echo {
     fn new(proto: &str, yaml: &str) -> Self {
-        let source = format!(
-            "syntax = \"proto3\";\npackage t;\noption java_package = \"t\";\n\
-             import \"google/protobuf/timestamp.proto\";\nimport \"google/protobuf/duration.proto\";\n\
-             import \"google/protobuf/wrappers.proto\";\nimport \"google/protobuf/struct.proto\";\n\
-             import \"google/protobuf/any.proto\";\n\
-             service S {{ rpc Echo(M) returns (M); }}\n{proto}"
-        );
-        let yaml = format!("descriptors: [t.proto]\n{yaml}");
-        let bindings =
-            load(&yaml, &[("t.proto", &source)]).unwrap_or_else(|error| panic!("{error}\n{source}\n{yaml}"));
+        let body = format!("service S {{ rpc Echo(M) returns (M); }}\n{proto}");
+        let bindings = load_source(yaml, &body).unwrap_or_else(|error| panic!("{error}\n{body}\n{yaml}"));
         Self { bindings }
     }
 
@@ -123,6 +163,11 @@ fn json_of(descriptor: &MessageDescriptor, bytes: &[u8]) -> Json {
 
 fn text(text: &str) -> Value {
     Value::String(JavaText::from(text))
+}
+
+/// A list of some type.
+fn typed(name: &str, items: impl Into<Box<[Value]>>) -> Value {
+    Value::typed_list(name, items)
 }
 
 fn list(items: impl Into<Box<[Value]>>) -> Value {

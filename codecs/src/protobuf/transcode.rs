@@ -6,7 +6,7 @@ mod classes;
 mod dynamic;
 mod number;
 mod scalar;
-mod time;
+pub(super) mod time;
 mod to_hessian;
 mod to_protobuf;
 mod write_scalar;
@@ -183,7 +183,10 @@ impl MethodBinding {
             let mut walk = ToHessian::new(Writer::new(out), &self.types, scratch, limits);
             match &self.arguments {
                 ArgumentsPlan::Whole(conv) => walk.whole(conv, message),
-                ArgumentsPlan::Spread(fields) => walk.fields(message, fields),
+                ArgumentsPlan::Spread(fields) => {
+                    walk.count_unknown(message, fields)?;
+                    walk.fields(message, fields)
+                }
                 ArgumentsPlan::None => Err(streaming()),
             }
         })
@@ -206,10 +209,14 @@ impl MethodBinding {
         };
         fields
             .iter()
-            .map(|field| {
+            .enumerate()
+            .map(|(position, field)| {
                 let one = self.convert(Side::Arguments, scratch, |scratch, out| {
-                    ToHessian::new(Writer::new(out), &self.types, scratch, limits)
-                        .fields(message, std::slice::from_ref(field))
+                    let mut walk = ToHessian::new(Writer::new(out), &self.types, scratch, limits);
+                    if position == 0 {
+                        walk.count_unknown(message, fields)?;
+                    }
+                    walk.fields(message, std::slice::from_ref(field))
                 });
                 one.map(|(bytes, ())| bytes)
             })
@@ -289,7 +296,11 @@ impl MethodBinding {
             walk.generic = generic;
             match &self.result {
                 ResultPlan::Whole(conv) => walk.whole(conv, message),
-                ResultPlan::Single(field) => walk.fields(message, std::slice::from_ref(&**field)),
+                ResultPlan::Single(field) => {
+                    let fields = std::slice::from_ref(&**field);
+                    walk.count_unknown(message, fields)?;
+                    walk.fields(message, fields)
+                }
                 ResultPlan::Void | ResultPlan::None => Err(streaming()),
             }
         })

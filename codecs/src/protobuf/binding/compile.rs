@@ -1,21 +1,28 @@
 //! From a binding file and its descriptors to compiled plans, with every check of
 //! `spec/hessian-protobuf-mapping.md` 11.1.
 
+mod enumeration;
 mod field;
+mod inherit;
 mod message;
+mod options;
 mod service;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use prost_reflect::{DescriptorPool, EnumDescriptor, MessageDescriptor};
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 use super::file::{self, BindingFile};
 use super::{Bindings, ExceptionBinding, ExceptionBindings};
-use crate::protobuf::error::{LoadError, Rule};
-use crate::protobuf::plan::{EnumPlan, Policies, Types};
+use crate::protobuf::error::{LoadError, Policy, Rule};
+use crate::protobuf::java::JavaType;
+use crate::protobuf::plan::{Policies, Types};
 use crate::protobuf::schema::{Extend, ReadFile, Schema};
+use crate::protobuf::zone::{Zone, fixed};
 use crate::triple::status::Code;
+
+pub(crate) use field::is_value_class;
 
 type Loaded<T> = Result<T, LoadError>;
 
@@ -34,35 +41,46 @@ pub(super) fn load(file: &str, yaml: &str, read: &mut ReadFile<'_>) -> Result<Bi
             Err(error) => compiler.fault(error),
         }
     }
+    compiler.check_enums();
     // What the calls do not reach may still be named: by Any, or by an exception.
-    for message in raw.messages.iter().filter(|raw| raw.polymorphic.is_empty()) {
-        let named = compiler.message_named(&message.proto);
-        let compiled = named.and_then(|descriptor| compiler.message(&descriptor));
-        if let Err(error) = compiled {
+    for message in &raw.messages {
+        if let Err(error) = compiler.named(message) {
             compiler.fault(error);
         }
     }
     let exceptions = Arc::new(compiler.exceptions());
+    compiler.inherit();
     compiler.index_classes();
     if !compiler.faults.is_empty() {
         return Err(compiler.faults);
     }
     let types = Arc::new(compiler.types);
-    Ok(Bindings {
-        services: services
-            .into_iter()
-            .map(|service| Arc::new(service.finish(&types, &exceptions)))
-            .collect(),
+    let mut bindings = Bindings {
+        services: Vec::new(),
         schemas: vec![schema],
-    })
+    };
+    let mut faults = Vec::new();
+    for service in services {
+        let service = Arc::new(service.finish(&types, &exceptions));
+        faults.extend(bindings.add(service).err());
+    }
+    if faults.is_empty() {
+        Ok(bindings)
+    } else {
+        Err(faults)
+    }
 }
 
 struct Compiler<'r> {
     raw: &'r BindingFile,
     pool: &'r DescriptorPool,
     messages: BTreeMap<&'r str, &'r file::Message>,
-    /// Classes that the file or an option binds to an enum.
+    /// Every enum of Java that the descriptors or the file name.
     enum_classes: HashSet<String>,
+    /// Messages whose fields are arguments or a result: they stand for no class.
+    holders: HashSet<String>,
+    /// The first field that asks for the message of a class alone.
+    any: Option<(String, String)>,
     types: Types,
     message_ids: HashMap<String, u32>,
     enum_ids: HashMap<String, u32>,
@@ -79,7 +97,9 @@ impl<'r> Compiler<'r> {
             raw,
             pool,
             messages: BTreeMap::new(),
-            enum_classes: raw.enums.iter().map(|raw| raw.java.clone()).collect(),
+            enum_classes: enumeration::classes(raw, pool),
+            holders: HashSet::new(),
+            any: None,
             types: Types::default(),
             message_ids: HashMap::new(),
             enum_ids: HashMap::new(),
@@ -87,29 +107,18 @@ impl<'r> Compiler<'r> {
             faults: Vec::new(),
             within: None,
         };
-        for descriptor in pool.all_enums() {
-            if let Some(class) = Extend::of(&descriptor.options()).text(1) {
-                compiler.enum_classes.insert(class.to_owned());
-            }
-        }
         for message in &raw.messages {
             if compiler.messages.insert(&message.proto, message).is_some() {
                 compiler.fault(LoadError::new(&message.proto, "", "is bound twice"));
             }
         }
-        let mut enums = HashSet::new();
-        for raw in &raw.enums {
-            if !enums.insert(&raw.proto) {
-                compiler.fault(LoadError::new(&raw.proto, "", "is bound twice"));
+        // UTC costs nothing: it has no zone.
+        if let Some(name) = raw.timezone.as_deref().filter(|name| fixed(name) != Some(0)) {
+            compiler.types.zone = Zone::named(name);
+            if compiler.types.zone.is_none() {
+                let problem = format!("{name} is no time zone of the IANA database");
+                compiler.fault(LoadError::new("timezone", "", problem));
             }
-            if compiler.pool.get_enum_by_name(&raw.proto).is_none() {
-                compiler.fault(LoadError::new(&raw.proto, "", "no such enum in the descriptors"));
-            }
-        }
-        let zone = raw.timezone.as_deref();
-        if let Some(zone) = zone.filter(|zone| !matches!(*zone, "UTC" | "Z")) {
-            let problem = format!("{zone} is not supported: only UTC is");
-            compiler.fault(LoadError::new("timezone", "", problem));
         }
         compiler.types.policies = compiler.policies();
         compiler
@@ -123,6 +132,13 @@ impl<'r> Compiler<'r> {
         };
         for (name, policy) in &self.raw.rules {
             match Rule::ALL.iter().find(|rule| rule.name() == name) {
+                Some(rule) if *policy == Policy::Drop && !rule.is_of_elements() => {
+                    self.fault(LoadError::new(
+                        "rules",
+                        name,
+                        "drop is for elements of lists and maps",
+                    ));
+                }
                 Some(rule) if rule.is_choice() => policies.set(*rule, *policy),
                 Some(_) => self.fault(LoadError::new("rules", name, "is always an error")),
                 None => self.fault(LoadError::new("rules", name, "no such rule")),
@@ -160,108 +176,31 @@ impl<'r> Compiler<'r> {
         if let Some(name) = Extend::of(&message.options()).text(1) {
             return (name.to_owned(), true);
         }
-        let file = message.parent_file();
-        let package = file
-            .file_descriptor_proto()
-            .options
-            .as_ref()
-            .and_then(|options| options.java_package.clone())
-            .unwrap_or_else(|| file.package_name().to_owned());
-        let nested = message
-            .full_name()
-            .strip_prefix(file.package_name())
-            .unwrap_or(message.full_name())
-            .trim_start_matches('.')
-            .replace('.', "$");
-        let dot = if package.is_empty() { "" } else { "." };
-        (format!("{package}{dot}{nested}"), false)
+        (default_class(&message.parent_file(), message.full_name()), false)
     }
 
-    fn enumeration(&mut self, descriptor: &EnumDescriptor) -> Loaded<u32> {
-        if let Some(id) = self.enum_ids.get(descriptor.full_name()) {
-            return Ok(*id);
+    /// Compiles what the file says of a message, whether a call reaches it or not.
+    fn named(&mut self, raw: &file::Message) -> Loaded<()> {
+        let descriptor = self.message_named(&raw.proto)?;
+        if !raw.polymorphic.is_empty() {
+            self.polymorphic(&descriptor, raw)?;
+        } else if !self.holders.contains(&raw.proto) {
+            self.message(&descriptor)?;
         }
-        let raw = self
-            .raw
-            .enums
-            .iter()
-            .find(|raw| raw.proto == descriptor.full_name());
-        let class = match raw {
-            Some(raw) => raw.java.clone(),
-            None => match Extend::of(&descriptor.options()).text(1) {
-                Some(name) => name.to_owned(),
-                None => {
-                    let file = descriptor.parent_file();
-                    let package = file
-                        .file_descriptor_proto()
-                        .options
-                        .as_ref()
-                        .and_then(|options| options.java_package.clone())
-                        .unwrap_or_else(|| file.package_name().to_owned());
-                    format!("{package}.{}", descriptor.name())
-                }
-            },
-        };
-        let prefix = format!("{}_", upper_snake(descriptor.name()));
-        let mut plan = EnumPlan {
-            name: descriptor.full_name().to_owned(),
-            class,
-            by_java: HashMap::new(),
-            by_number: BTreeMap::new(),
-            zero_is_null: false,
-        };
-        let given = raw.map(|raw| raw.values.clone()).unwrap_or_default();
-        for name in given.keys() {
-            if descriptor.get_value_by_name(name).is_none() {
-                self.fault(LoadError::new(descriptor.full_name(), name, "no such value"));
-            }
-        }
-        for value in descriptor.values() {
-            let stem = value.name().strip_prefix(&prefix).unwrap_or(value.name());
-            let unspecified = value.number() == 0
-                && (stem == "UNSPECIFIED"
-                    || stem == "UNKNOWN"
-                    || value.name().ends_with("_UNSPECIFIED")
-                    || value.name().starts_with("UNKNOWN_"));
-            match given.get(value.name()) {
-                Some(java) => plan.insert(java, value.number()),
-                None if unspecified => plan.zero_is_null = true,
-                None => {
-                    plan.insert(stem, value.number());
-                    // The full name reads as well, unless it is another constant's.
-                    plan.by_java
-                        .entry(value.name().to_owned())
-                        .or_insert(value.number());
-                }
-            }
-        }
-        let id = count(&self.types.enums);
-        self.types.enums.push(plan);
-        self.enum_ids.insert(descriptor.full_name().to_owned(), id);
-        Ok(id)
-    }
-
-    /// An enum that exists in Java only.
-    fn java_enum(&mut self, class: &str) -> u32 {
-        let key = format!("java:{class}");
-        if let Some(id) = self.enum_ids.get(&key) {
-            return *id;
-        }
-        let id = count(&self.types.enums);
-        self.types.enums.push(EnumPlan {
-            name: String::new(),
-            class: class.to_owned(),
-            by_java: HashMap::new(),
-            by_number: BTreeMap::new(),
-            zero_is_null: false,
-        });
-        self.enum_ids.insert(key, id);
-        id
+        Ok(())
     }
 
     fn exceptions(&mut self) -> ExceptionBindings {
         let mut classes = BTreeMap::new();
+        let mut carriers = BTreeMap::new();
         for raw in &self.raw.exceptions {
+            let carried = raw.proto.as_deref();
+            if let Some(other) = carried.and_then(|name| carriers.insert(name, raw.java.as_str()))
+                && other != raw.java
+            {
+                let problem = format!("{} carries {other}, too", carried.unwrap_or_default());
+                self.fault(LoadError::new(&raw.java, "proto", problem));
+            }
             match self.exception(raw) {
                 Ok(bound) => {
                     if classes.insert(raw.java.clone(), bound).is_some() {
@@ -279,6 +218,10 @@ impl<'r> Compiler<'r> {
     }
 
     fn exception(&mut self, raw: &file::Exception) -> Loaded<ExceptionBinding> {
+        if JavaType::parse(&raw.java).is_none() {
+            let problem = format!("{} is no class name", raw.java);
+            return Err(LoadError::new("exceptions", "java", problem));
+        }
         let code = match &raw.code {
             Some(name) => Some(
                 Code::from_name(name)
@@ -297,17 +240,35 @@ impl<'r> Compiler<'r> {
                     let problem = format!("{name} is bound to {class}");
                     return Err(LoadError::new(&raw.java, "proto", problem));
                 }
-                Some((name.clone(), self.message(&descriptor)?))
+                let id = self.message(&descriptor)?;
+                if !self.types.message(id).parents.is_empty() {
+                    let problem =
+                        format!("{name} has inherited parts: list an exception's fields in its message");
+                    return Err(LoadError::new(&raw.java, "proto", problem));
+                }
+                self.bind(id, &raw.java);
+                Some((name.clone(), id))
             }
             None => None,
         };
         Ok(ExceptionBinding { code, message })
     }
 
+    /// Says which class a message is of, where the message alone does not.
+    fn bind(&mut self, message: u32, class: &str) {
+        let bound = usize::try_from(message)
+            .ok()
+            .and_then(|id| self.types.messages.get_mut(id));
+        if let Some(bound) = bound {
+            class.clone_into(&mut bound.class);
+        }
+    }
+
     /// Fills the look-up by class: the primary message of each, or the only one.
     fn index_classes(&mut self) {
         let mut primary: HashMap<String, u32> = HashMap::new();
         let mut twice = Vec::new();
+        let mut several: BTreeMap<String, (String, String)> = BTreeMap::new();
         for (index, message) in self.types.messages.iter().enumerate() {
             let id = u32::try_from(index).unwrap_or(u32::MAX);
             self.types.by_proto.insert(message.name.clone(), id);
@@ -317,26 +278,47 @@ impl<'r> Compiler<'r> {
                     let problem = format!("{} has another primary message", message.class);
                     twice.push(LoadError::new(&message.name, "primary", problem));
                 }
+            } else if let Some(first) = self.types.by_class.get(&message.class) {
+                let first = self.types.message(*first).name.clone();
+                several.insert(message.class.clone(), (first, message.name.clone()));
             } else {
-                self.types.by_class.entry(message.class.clone()).or_insert(id);
+                self.types.by_class.insert(message.class.clone(), id);
             }
         }
+        several.retain(|class, _| !primary.contains_key(class));
+        if let (Some((object, field)), Some((class, (one, other)))) = (&self.any, several.first_key_value()) {
+            let problem = format!(
+                "holds objects by their class, but {one} and {other} are bound to {class}: mark one of them primary"
+            );
+            twice.push(LoadError::new(object, field, problem));
+        }
         self.types.by_class.extend(primary);
+        for class in &self.raw.classes {
+            if JavaType::parse(class).is_none() {
+                twice.push(LoadError::new("classes", class, "is no class name"));
+            }
+        }
+        self.types.classes = self
+            .raw
+            .classes
+            .iter()
+            .chain(self.types.by_class.keys())
+            .chain(&self.enum_classes)
+            .chain(self.raw.exceptions.iter().map(|raw| &raw.java))
+            .cloned()
+            .collect();
         for error in twice {
             self.fault(error);
         }
     }
 }
 
-impl EnumPlan {
-    fn insert(&mut self, java: &str, number: i32) {
-        self.by_java.insert(java.to_owned(), number);
-        // Of aliases the first one stands.
-        self.by_number.entry(number).or_insert_with(|| java.to_owned());
-    }
-}
-
 impl Rule {
+    /// Whether an element can be left out by it.
+    fn is_of_elements(self) -> bool {
+        matches!(self, Self::NullElement | Self::NullMapValue)
+    }
+
     /// Whether a binding may choose what happens.
     fn is_choice(self) -> bool {
         !matches!(
@@ -353,6 +335,23 @@ impl Rule {
                 | Self::UnknownClass
         )
     }
+}
+
+/// The class of a message or enum that nobody named one for: the package of the Java option, nested names by `$`.
+fn default_class(file: &prost_reflect::FileDescriptor, full_name: &str) -> String {
+    let package = file
+        .file_descriptor_proto()
+        .options
+        .as_ref()
+        .and_then(|options| options.java_package.clone())
+        .unwrap_or_else(|| file.package_name().to_owned());
+    let nested = full_name
+        .strip_prefix(file.package_name())
+        .unwrap_or(full_name)
+        .trim_start_matches('.')
+        .replace('.', "$");
+    let dot = if package.is_empty() { "" } else { "." };
+    format!("{package}{dot}{nested}")
 }
 
 fn count<T>(table: &[T]) -> u32 {

@@ -30,6 +30,9 @@ pub(crate) struct BindingFile {
     pub(crate) enums: Vec<Enum>,
     #[serde(default)]
     pub(crate) exceptions: Vec<Exception>,
+    /// More classes whose names a `java.lang.Class` may hold; those of the bindings and of the JDK's values may anyway.
+    #[serde(default)]
+    pub(crate) classes: Vec<String>,
     #[serde(default)]
     pub(crate) java_hierarchy: BTreeMap<String, String>,
 }
@@ -98,8 +101,12 @@ pub(crate) struct Message {
     pub(crate) java: Option<String>,
     #[serde(default)]
     pub(crate) primary: bool,
+    /// What the class's type variables stand for here.
     #[serde(default)]
     pub(crate) type_args: Vec<String>,
+    /// The names of those variables, as `types` uses them; `T` alone, or `T1`, `T2` and so on, when left out.
+    #[serde(default)]
+    pub(crate) type_params: Vec<String>,
     #[serde(default)]
     pub(crate) fields: BTreeMap<String, String>,
     #[serde(default)]
@@ -147,8 +154,8 @@ pub(crate) struct FieldOptions {
     pub(crate) allow_narrow: bool,
     #[serde(default)]
     pub(crate) allow_lossy: bool,
-    #[serde(default)]
-    pub(crate) inherit: bool,
+    /// Said or left to the `is_inheritance` option of the field's message.
+    pub(crate) inherit: Option<bool>,
     #[serde(default)]
     pub(crate) keep_class: bool,
     pub(crate) null_element: Option<Policy>,
@@ -162,7 +169,8 @@ pub(crate) struct FieldOptions {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Enum {
-    pub(crate) proto: String,
+    /// Absent for an enum that protobuf has only the constants' names of.
+    pub(crate) proto: Option<String>,
     pub(crate) java: String,
     #[serde(default)]
     pub(crate) values: BTreeMap<String, String>,

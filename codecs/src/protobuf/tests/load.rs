@@ -132,7 +132,8 @@ fn errors_name_file_object_and_member() {
         ),
         ("rules: {bogus: allow}", &["rules", "bogus", "no such rule"]),
         ("rules: {range: allow}", &["range", "always an error"]),
-        ("timezone: Asia/Shanghai", &["timezone", "only UTC"]),
+        ("timezone: Mars/Base", &["timezone", "Mars/Base", "no time zone"]),
+        ("timezone: asia/shanghai", &["timezone", "asia/shanghai"]),
         ("exceptions: [{java: t.X, code: OOPS}]", &["t.X", "OOPS"]),
         ("exceptions: [{java: t.X, proto: t.None}]", &["t.None"]),
     ] {

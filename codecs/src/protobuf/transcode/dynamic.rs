@@ -9,7 +9,7 @@ use super::super::wire::{self, Fields, Wire, put_bytes, put_tag, put_varint, unz
 use super::scalar::{exact_double, split_millis, unexpected};
 use super::time::instant_text;
 use super::to_hessian::ToHessian;
-use super::to_protobuf::ToProtobuf;
+use super::to_protobuf::{ToProtobuf, cut_proxy};
 use crate::hessian2::{Token, TypeIndex};
 use crate::triple::status::details::TYPE_URL_PREFIX;
 
@@ -192,7 +192,10 @@ impl<'a> ToProtobuf<'a, '_> {
         match token {
             Token::Null => self.tagged_varint(1, 0),
             Token::Bool(value) => self.tagged_varint(4, u64::from(value)),
-            Token::Int(value) => self.json_number(f64::from(value)),
+            Token::Int(value) => {
+                self.lose(Rule::StructNumber, "an int becomes a double")?;
+                self.json_number(f64::from(value));
+            }
             Token::Long(value) => {
                 let double = exact_double(value)
                     .filter(|_| value.unsigned_abs() <= 1 << 53)
@@ -205,8 +208,12 @@ impl<'a> ToProtobuf<'a, '_> {
                 let text = self.utf8(text)?;
                 put_bytes(3, text.as_bytes(), &mut self.out);
             }
-            Token::Binary(bytes) => put_bytes(3, STANDARD.encode(bytes.to_cow()).as_bytes(), &mut self.out),
+            Token::Binary(bytes) => {
+                self.lose(Rule::JsonForm, "binary becomes text")?;
+                put_bytes(3, STANDARD.encode(bytes.to_cow()).as_bytes(), &mut self.out);
+            }
             Token::Date(millis) => {
+                self.lose(Rule::JsonForm, "a date becomes text")?;
                 let (seconds, nanos) = split_millis(millis);
                 put_bytes(3, instant_text(seconds, nanos, true).as_bytes(), &mut self.out);
             }
@@ -224,6 +231,7 @@ impl<'a> ToProtobuf<'a, '_> {
                 let name = self.reader.class(class).map(|class| class.name().to_cow());
                 let name = name.unwrap_or_default();
                 let is_enum = self.types.enums.iter().any(|plan| plan.class == name);
+                self.lose(Rule::JsonForm, "an object becomes text or a map")?;
                 let text = match &*name {
                     BIG_DECIMAL => self.text(J::BigDecimal, token)?,
                     BIG_INTEGER => self.text(J::BigInteger, token)?,
@@ -308,9 +316,13 @@ impl<'a> ToProtobuf<'a, '_> {
             Token::Str(_) => ("google.protobuf.StringValue", Conv::new(J::String, F::String)),
             Token::Binary(_) => ("google.protobuf.BytesValue", Conv::new(J::Bytes, F::Bytes)),
             Token::Date(_) => ("google.protobuf.Timestamp", Conv::new(J::Date, F::Timestamp)),
-            Token::ObjectStart { class, .. } => {
-                let class = self.reader.class(class).map(|class| class.name().to_cow());
-                let id = class.and_then(|class| self.types.by_class.get(&*class).copied());
+            Token::ObjectStart { .. } | Token::MapStart { .. } => {
+                let class = match token {
+                    Token::ObjectStart { class, .. } => self.reader.class(class).map(|class| class.name()),
+                    _ => self.class_of_map(&token)?,
+                };
+                let class = class.map(|class| class.to_cow());
+                let id = class.and_then(|class| self.types.by_class.get(cut_proxy(&class)).copied());
                 let Some(id) = id else {
                     return Err(fault(Rule::UnknownClass, "object's class is bound to no message"));
                 };
@@ -346,7 +358,7 @@ impl ToHessian<'_, '_> {
         }
     }
 
-    fn java_value(&mut self, bytes: &[u8]) -> Fallible<()> {
+    pub(super) fn java_value(&mut self, bytes: &[u8]) -> Fallible<()> {
         let mut last = None;
         let mut fields = Fields::new(bytes);
         while let Some(field) = fields.next_field()? {
@@ -402,7 +414,7 @@ impl ToHessian<'_, '_> {
     }
 
     /// The text of field 1 and the contents of field 2.
-    fn named<'b>(&mut self, bytes: &'b [u8]) -> Fallible<(&'b str, Vec<&'b [u8]>)> {
+    pub(super) fn named<'b>(&mut self, bytes: &'b [u8]) -> Fallible<(&'b str, Vec<&'b [u8]>)> {
         let (mut name, mut items) = ("", Vec::new());
         let mut fields = Fields::new(bytes);
         while let Some((number, wire)) = fields.next_field()? {
@@ -462,7 +474,7 @@ impl ToHessian<'_, '_> {
     }
 
     /// Begins an object of a class that no plan knows, defining it at its first use.
-    fn begin_dynamic(&mut self, class: &str, names: &[String]) {
+    pub(super) fn begin_dynamic(&mut self, class: &str, names: &[String]) -> u32 {
         let known = self
             .classes
             .iter()
@@ -473,7 +485,7 @@ impl ToHessian<'_, '_> {
         });
         let key = (usize::MAX / 4).saturating_add(index);
         self.writer
-            .begin_object_of(key, class, names.iter().map(String::as_str));
+            .begin_object_of(key, class, names.iter().map(String::as_str))
     }
 
     fn json_value(&mut self, bytes: &[u8]) -> Fallible<()> {
@@ -549,6 +561,9 @@ impl ToHessian<'_, '_> {
             "google.protobuf.BoolValue" => wrapped(J::Bool, F::Bool),
             "google.protobuf.Int32Value" => wrapped(J::Int, F::Int32),
             "google.protobuf.Int64Value" => wrapped(J::Long, F::Int64),
+            "google.protobuf.UInt32Value" => wrapped(J::Long, F::Uint32),
+            "google.protobuf.UInt64Value" => wrapped(J::Long, F::Uint64),
+            "google.protobuf.Duration" => Conv::new(J::Duration, F::Duration),
             "google.protobuf.FloatValue" => wrapped(J::Float, F::Float),
             "google.protobuf.DoubleValue" => wrapped(J::Double, F::Double),
             "google.protobuf.StringValue" => wrapped(J::String, F::String),

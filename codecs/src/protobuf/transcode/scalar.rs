@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::super::error::{Fallible, Rule, fault};
+use super::super::error::{Fallible, Policy, Rule, fault};
 use super::super::plan::{Conv, F, J};
 use super::super::wire::{Wire, zigzag};
+use super::super::zone::Zone;
 use super::number::{is_decimal, words_to_decimal, words_to_twos};
 use super::time::{
-    Parts, Pattern, duration_text, instant_text, offset_text, parse, period_text, year_month_text,
+    Parts, Pattern, days_of, duration_text, instant_text, offset_is_valid, offset_text, parse, period_text,
+    year_month_text,
 };
 use super::to_protobuf::ToProtobuf;
 use crate::hessian2::{Str, Token};
@@ -179,7 +181,8 @@ impl<'a> ToProtobuf<'a, '_> {
                     other => {
                         let handle = self.handle_of(*other)?;
                         match java {
-                            J::Year => handle.parts.year,
+                            J::Year if handle.parts.year.unsigned_abs() <= 999_999_999 => handle.parts.year,
+                            J::Year => return Err(range("Year of Java")),
                             _ => handle.int.unwrap_or(0),
                         }
                     }
@@ -247,12 +250,16 @@ impl<'a> ToProtobuf<'a, '_> {
     /// The bytes of a value whose protobuf type is `bytes`, where they are not simply binary.
     pub(super) fn raw_bytes(&mut self, java: J, token: Token<'a>) -> Fallible<Cow<'a, [u8]>> {
         match (java, token) {
-            (J::Bytes, Token::Binary(binary)) => Ok(binary.to_cow()),
-            (J::Bytes, Token::ListStart { .. }) => {
+            (J::Bytes | J::ByteObjects, Token::Binary(binary)) => Ok(binary.to_cow()),
+            (J::Bytes | J::ByteObjects, Token::ListStart { .. }) => {
                 let mut bytes = Vec::new();
                 loop {
                     let value = match self.reader.read()? {
                         Token::End => return Ok(Cow::Owned(bytes)),
+                        Token::Null => match self.lose(Rule::NullElement, "null in a Byte[]")? {
+                            Policy::Drop => continue,
+                            _ => 0,
+                        },
                         token => self.integer(J::Byte, &token)?,
                     };
                     let [byte, ..] = value.to_le_bytes();
@@ -307,21 +314,48 @@ impl<'a> ToProtobuf<'a, '_> {
             (J::Long, token @ (Token::Int(_) | Token::Long(_))) => {
                 Ok(Cow::Owned(self.integer(J::Long, &token)?.to_string()))
             }
-            (J::Date | J::SqlTimestamp | J::SqlDate | J::SqlTime, token) => {
-                let millis = self.millis(java, token)?;
-                let (seconds, nanos) = split_millis(millis);
-                let parts = Parts::of_instant(seconds, nanos);
+            (J::Date | J::SqlTimestamp, token) => {
+                let (seconds, nanos) = split_millis(self.millis(java, token)?);
+                Ok(Cow::Owned(instant_text(seconds, nanos, true)))
+            }
+            (J::SqlDate | J::SqlTime, token) => {
+                let parts = self.sql_parts(java, token)?;
                 Ok(Cow::Owned(match java {
                     J::SqlDate => parts.date_text(),
-                    J::SqlTime => parts.time_text(),
-                    _ => instant_text(seconds, nanos, true),
+                    _ => parts.time_text(),
                 }))
+            }
+            (J::Url, Token::ObjectStart { .. } | Token::MapStart { .. }) => self.url(token).map(Cow::Owned),
+            (J::String, Token::ObjectStart { class, .. }) => {
+                // An enum, and no other object, is read as its text.
+                let class = self.reader.class(class);
+                if !class.is_some_and(|class| {
+                    class.field_count() == 1 && class.field(0).is_some_and(|name| name.is("name"))
+                }) {
+                    return Err(unexpected(java, &token));
+                }
+                let handle = self.handle_of(token)?;
+                handle.text.ok_or_else(|| format(java))
+            }
+            (J::TimeZone, Token::ObjectStart { class, .. }) => {
+                let own_rules = self
+                    .reader
+                    .class(class)
+                    .is_some_and(|class| class.name().is("java.util.SimpleTimeZone"));
+                let handle = self.handle_of(token)?;
+                if own_rules {
+                    self.lose(Rule::Zone, "the rules of a SimpleTimeZone do not fit its name")?;
+                }
+                self.handle_text(java, handle)
             }
             // A text where an object is expected is the generic style; its form is checked like any other's.
             (java, Token::Str(text)) => {
                 let text = self.utf8(text)?;
                 if is_text_of(java, &text) {
-                    Ok(text)
+                    Ok(match java {
+                        J::Uuid => Cow::Owned(text.to_ascii_lowercase()),
+                        _ => text,
+                    })
                 } else {
                     Err(format(java))
                 }
@@ -341,7 +375,9 @@ impl<'a> ToProtobuf<'a, '_> {
             J::LocalDate if parts.date_is_valid() => parts.date_text(),
             J::LocalTime if parts.time_is_valid() => parts.time_text(),
             J::LocalDateTime if parts.date_is_valid() && parts.time_is_valid() => parts.date_time_text(),
-            J::OffsetDateTime | J::ZonedDateTime if parts.date_is_valid() && parts.time_is_valid() => {
+            J::OffsetDateTime | J::ZonedDateTime
+                if parts.date_is_valid() && parts.time_is_valid() && offset_is_valid(handle.seconds) =>
+            {
                 let mut zoned = parts.clone();
                 zoned.offset.get_or_insert(handle.seconds);
                 if java == J::OffsetDateTime {
@@ -349,17 +385,29 @@ impl<'a> ToProtobuf<'a, '_> {
                 }
                 format!("{}{}", zoned.date_time_text(), zoned.zone_text())
             }
-            J::OffsetTime if parts.time_is_valid() => {
+            J::OffsetTime if parts.time_is_valid() && offset_is_valid(handle.seconds) => {
                 format!("{}{}", parts.time_text(), offset_text(handle.seconds))
             }
-            J::YearMonth => year_month_text(parts.year, parts.month),
-            J::MonthDay => format!("--{:02}-{:02}", parts.month, parts.day),
-            J::Period => period_text(handle.years, handle.months, handle.days),
-            J::ZoneOffset => offset_text(handle.seconds),
+            J::YearMonth if days_of(parts.year, parts.month, 1).is_some() => {
+                year_month_text(parts.year, parts.month)
+            }
+            // A leap year has every day that a year can have.
+            J::MonthDay if days_of(2000, parts.month, parts.day).is_some() => {
+                format!("--{:02}-{:02}", parts.month, parts.day)
+            }
+            J::Period
+                if [handle.years, handle.months, handle.days]
+                    .iter()
+                    .all(|count| i32::try_from(*count).is_ok()) =>
+            {
+                period_text(handle.years, handle.months, handle.days)
+            }
+            J::ZoneOffset if offset_is_valid(handle.seconds) => offset_text(handle.seconds),
             J::ZoneId => match (parts.zone.clone(), &handle.text) {
                 (Some(zone), _) => zone,
                 (None, Some(text)) => text.to_string(),
-                (None, None) => offset_text(handle.seconds),
+                (None, None) if offset_is_valid(handle.seconds) => offset_text(handle.seconds),
+                (None, None) => return Err(format(java)),
             },
             J::Instant => instant_text(handle.seconds, nanos_of(&handle)?, false),
             J::Duration => {
@@ -367,11 +415,19 @@ impl<'a> ToProtobuf<'a, '_> {
                 duration_text(seconds, nanos)
             }
             J::Uuid => match (&handle.text, handle.most, handle.least) {
-                (Some(text), _, _) => text.to_ascii_lowercase(),
+                (Some(text), _, _) if is_text_of(java, text) => text.to_ascii_lowercase(),
                 (None, Some(most), Some(least)) => uuid_text(most, least),
                 _ => return Err(format(java)),
             },
-            J::BigDecimal | J::Locale | J::Currency | J::Uri | J::Class | J::Enum | J::String => {
+            J::BigDecimal
+            | J::Locale
+            | J::Currency
+            | J::Uri
+            | J::File
+            | J::ObjectName
+            | J::TimeZone
+            | J::Class
+            | J::Enum => {
                 return match handle.text {
                     Some(text) if is_text_of(java, &text) => Ok(text),
                     _ => Err(format(java)),
@@ -391,7 +447,9 @@ impl<'a> ToProtobuf<'a, '_> {
                 token => {
                     let handle = self.handle_of(token)?;
                     let millis = handle.date.ok_or_else(|| format(java))?;
-                    self.lose(Rule::Zone, "a Calendar's zone does not fit a Timestamp")?;
+                    if handle.text.is_some() {
+                        self.lose(Rule::Zone, "a Calendar of another class does not fit a Timestamp")?;
+                    }
                     split_millis(millis)
                 }
             },
@@ -430,12 +488,7 @@ impl<'a> ToProtobuf<'a, '_> {
     /// The parts of a value whose protobuf type is one of `google.type`.
     pub(super) fn parts(&mut self, java: J, token: Token<'a>) -> Fallible<Parts> {
         match java {
-            J::SqlDate | J::SqlTime => {
-                let (seconds, nanos) = split_millis(self.millis(java, token)?);
-                let mut parts = Parts::of_instant(seconds, nanos);
-                parts.offset = None;
-                Ok(parts)
-            }
+            J::SqlDate | J::SqlTime => self.sql_parts(java, token),
             _ => {
                 let handle = self.handle_or_text(java, token)?;
                 let mut parts = handle.parts;
@@ -444,6 +497,76 @@ impl<'a> ToProtobuf<'a, '_> {
                 }
                 Ok(parts)
             }
+        }
+    }
+
+    /// The day of a `java.sql.Date`, or the time of day of a `java.sql.Time`, in the binding's time zone.
+    fn sql_parts(&mut self, java: J, token: Token<'a>) -> Fallible<Parts> {
+        if let Token::Str(text) = token {
+            let text = self.utf8(text)?;
+            return Ok(parse_text(java, &text).ok_or_else(|| format(java))?.parts);
+        }
+        let (seconds, nanos) = split_millis(self.millis(java, token)?);
+        let zone = self.types.zone.as_ref();
+        let offset = match zone {
+            None => 0,
+            Some(zone) => zone
+                .offset_at(seconds)
+                .ok_or_else(|| range("the time zone's years"))?,
+        };
+        let mut parts = Parts::of_instant(seconds.saturating_add(offset), nanos);
+        parts.offset = None;
+        let back = sql_seconds(java, &parts, zone);
+        if back != Some(seconds) || (java == J::SqlDate && nanos != 0) {
+            self.lose(
+                Rule::SqlPart,
+                "a java.sql.Date has a time, or a Time a date, in the binding's time zone",
+            )?;
+        }
+        Ok(parts)
+    }
+
+    /// The text of a `java.net.URL`, which Java writes in its parts.
+    fn url(&mut self, token: Token<'a>) -> Fallible<String> {
+        let Token::ObjectStart { class, .. } = token else {
+            return Err(unexpected(J::Url, &token));
+        };
+        let (mut protocol, mut authority, mut file, mut fragment) = (None, None, None, None);
+        for position in 0usize.. {
+            let name = self.reader.class(class).and_then(|class| class.field(position));
+            let token = self.read_value()?;
+            let (Some(name), false) = (name, token == Token::End) else {
+                break;
+            };
+            let Token::Str(text) = token else {
+                self.skip_after(token)?;
+                continue;
+            };
+            let text = self.utf8(text)?;
+            match &*name.to_cow() {
+                "protocol" => protocol = Some(text),
+                "authority" => authority = Some(text),
+                "file" => file = Some(text),
+                "ref" => fragment = Some(text),
+                _ => {}
+            }
+        }
+        let protocol = protocol.ok_or_else(|| format(J::Url))?;
+        let mut text = format!("{protocol}:");
+        for (mark, part) in [
+            ("//", authority.filter(|text| !text.is_empty())),
+            ("", file),
+            ("#", fragment),
+        ] {
+            if let Some(part) = part {
+                text.push_str(mark);
+                text.push_str(&part);
+            }
+        }
+        if is_text_of(J::Url, &text) {
+            Ok(text)
+        } else {
+            Err(format(J::Url))
         }
     }
 
@@ -585,7 +708,33 @@ pub(super) const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_
 #[allow(clippy::as_conversions, reason = "the result is compared with the value")]
 pub(super) fn exact_double(value: i64) -> Option<f64> {
     let double = value as f64;
-    (double < 9.3e18 && double as i64 == value).then_some(double)
+    // 2^63 is no long, but casts back to the greatest one.
+    (double < 9_223_372_036_854_775_808.0 && double as i64 == value).then_some(double)
+}
+
+/// Seconds since the epoch of the midnight of a `java.sql.Date`, or of the time of a `java.sql.Time` on 1970-01-01.
+pub(super) fn sql_seconds(java: J, parts: &Parts, zone: Option<&Zone>) -> Option<i64> {
+    let local = match java {
+        J::SqlDate => Parts {
+            year: parts.year,
+            month: parts.month,
+            day: parts.day,
+            ..Parts::default()
+        },
+        _ => Parts {
+            year: 1970,
+            month: 1,
+            day: 1,
+            hour: parts.hour,
+            minute: parts.minute,
+            second: parts.second,
+            ..Parts::default()
+        },
+    };
+    match zone {
+        None => local.seconds(),
+        Some(zone) => zone.seconds_of(&local),
+    }
 }
 
 fn uuid_text(most: i64, least: i64) -> String {
@@ -626,11 +775,27 @@ pub(super) fn is_text_of(java: J, text: &str) -> bool {
         | J::Float
         | J::Double
         | J::Bytes
+        | J::ByteObjects
         | J::Object
         | J::Any
         | J::Collection
         | J::Map => false,
-        J::String | J::CharArray | J::Enum | J::Locale | J::Currency | J::Uri | J::ZoneId => true,
+        J::TimeZone => !text.is_empty() && text.len() <= 64,
+        J::Url => text.split_once(':').is_some_and(|(protocol, _)| {
+            !protocol.is_empty()
+                && protocol
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        }),
+        J::String
+        | J::CharArray
+        | J::Enum
+        | J::Locale
+        | J::Currency
+        | J::Uri
+        | J::File
+        | J::ObjectName
+        | J::ZoneId => true,
         _ => parse_text(java, text).is_some(),
     }
 }

@@ -162,6 +162,11 @@ fn push_fraction(nano: i64, text: &mut String) {
     };
 }
 
+/// Whether Java has a `ZoneOffset` of so many seconds: 18 hours east or west.
+pub(crate) fn offset_is_valid(seconds: i64) -> bool {
+    (-64_800..=64_800).contains(&seconds)
+}
+
 /// `Z` or `+08:00`.
 pub(crate) fn offset_text(offset: i64) -> String {
     if offset == 0 {
@@ -291,15 +296,16 @@ impl Scan<'_> {
         } else {
             0
         };
-        if hours > 18 || minutes > 59 || seconds > 59 {
+        if minutes > 59 || seconds > 59 {
             return None;
         }
         let total = hours
             .checked_mul(3600)?
             .checked_add(minutes.checked_mul(60)?)?
             .checked_add(seconds)?;
-        parts.offset = Some(if negative { total.checked_neg()? } else { total });
-        Some(())
+        let total = if negative { total.checked_neg()? } else { total };
+        parts.offset = offset_is_valid(total).then_some(total);
+        parts.offset.map(|_| ())
     }
 
     fn zone(&mut self, parts: &mut Parts) -> Option<()> {
@@ -392,8 +398,9 @@ pub(crate) fn parse_period(text: &str) -> Option<(i64, i64, i64)> {
     }
     while !scan.rest.is_empty() {
         let negative = scan.sign().unwrap_or(false);
-        let count = scan.digits(1, 9)?;
+        let count = scan.digits(1, 10)?;
         let count = if negative { count.checked_neg()? } else { count };
+        i32::try_from(count).ok()?;
         let (unit, place) = [('Y', 1), ('M', 2), ('W', 3), ('D', 4)]
             .into_iter()
             .find(|(unit, _)| scan.eat(*unit).is_some())?;
@@ -407,6 +414,7 @@ pub(crate) fn parse_period(text: &str) -> Option<(i64, i64, i64)> {
             'W' => days = count.checked_mul(7)?,
             _ => days = days.checked_add(count)?,
         }
+        i32::try_from(days).ok()?;
     }
     Some((years, months, days))
 }

@@ -1,7 +1,8 @@
 //! Protobuf to Hessian: each message is scanned once to find its fields, which are then written in the order of their
 //! numbers. Nothing is built but a table of offsets in reused memory.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 
 use super::super::error::{Fallible, Rule, fault};
 use super::super::plan::{Conv, F, FieldPlan, J, ListPlan, MapPlan, MessagePlan, Shape, Types, get};
@@ -112,52 +113,168 @@ impl<'s, 'o> ToHessian<'s, 'o> {
         Ok(())
     }
 
+    /// How often the message has fields that are none of these.
+    pub(super) fn count_unknown(&mut self, message: &[u8], fields: &[FieldPlan]) -> Fallible<()> {
+        let mut found = Fields::new(message);
+        while let Some((number, _)) = found.next_field()? {
+            if fields.iter().all(|field| field.number != number) {
+                self.lose(Rule::UnknownProtoField, "message has a field that is not bound")?;
+            }
+        }
+        Ok(())
+    }
+
     /// An object of a bound message.
     pub(super) fn object(&mut self, id: u32, bytes: &[u8]) -> Fallible<()> {
         let message = self.types.message(id);
         self.deeper()?;
+        let collected = match message.collect {
+            Some(number) => self.collected(message, number, bytes)?,
+            None => BTreeMap::new(),
+        };
         if self.generic {
-            return self.object_as_map(message, bytes);
+            return self.object_as_map(message, bytes, &collected);
         }
         let key = usize::try_from(id).unwrap_or(usize::MAX);
         let names = message.class_fields.iter().map(String::as_str);
-        let reference = self.writer.begin_object_of(key, &message.class, names);
+        let reference = if collected.is_empty() {
+            self.writer.begin_object_of(key, &message.class, names)
+        } else {
+            let names: Vec<String> = names
+                .chain(collected.keys().copied())
+                .map(str::to_owned)
+                .collect();
+            self.begin_dynamic(&message.class, &names)
+        };
         self.open.push((id, reference));
-        let base = self.scan(bytes, &message.fields, Some(message))?;
-        for (index, field) in message.fields.iter().enumerate() {
-            self.field(bytes, field, base.wrapping_add(index))
-                .map_err(|fault| fault.within(&field.name))?;
-        }
-        self.slots.truncate(base);
+        self.members(message, bytes)?;
         for (_, value) in &message.defaults {
             self.constant(value);
+        }
+        for (name, value) in collected {
+            self.java_value(value).map_err(|fault| fault.within(name))?;
         }
         self.open.pop();
         self.shallower();
         Ok(())
     }
 
+    /// The values of an object's fields, those of its superclasses in their place.
+    fn members(&mut self, message: &'s MessagePlan, bytes: &[u8]) -> Fallible<()> {
+        let plans = if message.parents.is_empty() {
+            &message.fields
+        } else {
+            &message.own
+        };
+        let base = self.scan(bytes, plans, Some(message))?;
+        for (index, field) in plans.iter().enumerate() {
+            let slot = base.wrapping_add(index);
+            let parent = message.parents.iter().find(|(place, _)| *place == index);
+            match parent {
+                None => self.field(bytes, field, slot),
+                Some((_, parent)) => {
+                    let parent = self.types.message(*parent);
+                    let content = self.whole_content(bytes, field, slot)?;
+                    self.deeper()?;
+                    let done = self.members(parent, &content);
+                    self.shallower();
+                    done
+                }
+            }
+            .map_err(|fault| fault.within(&field.name))?;
+        }
+        self.slots.truncate(base);
+        Ok(())
+    }
+
+    /// The bytes of a message field, its pieces put together; none when it is absent.
+    fn whole_content<'b>(&self, bytes: &'b [u8], field: &FieldPlan, slot: usize) -> Fallible<Cow<'b, [u8]>> {
+        let slot = self.slots.get(slot).copied().unwrap_or_default();
+        if slot.count > 1 {
+            return Ok(Cow::Owned(merged(bytes, field.number, &slot)?));
+        }
+        let start = usize::try_from(slot.value).unwrap_or(usize::MAX);
+        let content = bytes.get(start..start.saturating_add(slot.len));
+        Ok(Cow::Borrowed(
+            content.filter(|_| slot.count > 0).unwrap_or_default(),
+        ))
+    }
+
+    /// The Java fields that were collected because no protobuf field is bound to them.
+    fn collected<'b>(
+        &mut self,
+        message: &MessagePlan,
+        number: u32,
+        bytes: &'b [u8],
+    ) -> Fallible<BTreeMap<&'b str, &'b [u8]>> {
+        let mut collected = BTreeMap::new();
+        let mut fields = Fields::new(bytes);
+        while let Some((found, wire)) = fields.next_field()? {
+            if let (true, Wire::Bytes(entry)) = (found == number, wire) {
+                let (name, value) = self.named(entry)?;
+                if message.class_fields.iter().any(|known| known == name) {
+                    return Err(fault(
+                        Rule::DuplicateKey,
+                        "a collected field is bound to another field",
+                    ));
+                }
+                collected.insert(name, value.last().copied().unwrap_or_default());
+            }
+        }
+        Ok(collected)
+    }
+
     /// An object in the generic style.
-    fn object_as_map(&mut self, message: &MessagePlan, bytes: &[u8]) -> Fallible<()> {
+    fn object_as_map(
+        &mut self,
+        message: &'s MessagePlan,
+        bytes: &[u8],
+        collected: &BTreeMap<&str, &[u8]>,
+    ) -> Fallible<()> {
         self.writer.begin_map(None);
         self.writer.string("class");
         self.writer.string(&message.class);
-        let base = self.scan(bytes, &message.fields, Some(message))?;
-        for (index, field) in message.fields.iter().enumerate() {
-            if field.back_reference {
-                continue;
-            }
-            self.writer.string(&field.java);
-            self.field(bytes, field, base.wrapping_add(index))
-                .map_err(|fault| fault.within(&field.name))?;
-        }
-        self.slots.truncate(base);
+        self.entries(message, bytes)?;
         for (name, value) in &message.defaults {
             self.writer.string(name);
             self.constant(value);
         }
+        for (name, value) in collected {
+            self.writer.string(name);
+            self.java_value(value).map_err(|fault| fault.within(name))?;
+        }
         self.writer.end();
         self.shallower();
+        Ok(())
+    }
+
+    fn entries(&mut self, message: &'s MessagePlan, bytes: &[u8]) -> Fallible<()> {
+        let plans = if message.parents.is_empty() {
+            &message.fields
+        } else {
+            &message.own
+        };
+        let base = self.scan(bytes, plans, Some(message))?;
+        for (index, field) in plans.iter().enumerate() {
+            let slot = base.wrapping_add(index);
+            let parent = message.parents.iter().find(|(place, _)| *place == index);
+            if let Some((_, parent)) = parent {
+                let parent = self.types.message(*parent);
+                let content = self.whole_content(bytes, field, slot)?;
+                self.deeper()?;
+                self.entries(parent, &content)
+                    .map_err(|fault| fault.within(&field.name))?;
+                self.shallower();
+                continue;
+            }
+            if field.back_reference {
+                continue;
+            }
+            self.writer.string(&field.java);
+            self.field(bytes, field, slot)
+                .map_err(|fault| fault.within(&field.name))?;
+        }
+        self.slots.truncate(base);
         Ok(())
     }
 
@@ -232,19 +349,13 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             Shape::One(conv) if slot.count == 0 => self.absent(field, conv),
             Shape::One(conv) => {
                 let wire = stored(conv, &slot, bytes);
-                if field.zero_as_null && !field.presence && is_default(wire) {
-                    self.writer.null();
-                    return Ok(());
+                if !field.presence && is_default(wire) {
+                    // An encoder may write a default or leave it out.
+                    return self.absent(field, conv);
                 }
                 if slot.count > 1 && conv.proto.is_message() {
                     // Several occurrences of one message are one message in pieces.
-                    let mut merged = Vec::new();
-                    let mut fields = Fields::from(bytes.get(..slot.end).unwrap_or(bytes), slot.first);
-                    while let Some((number, wire)) = fields.next_field()? {
-                        if let (true, Wire::Bytes(piece)) = (number == field.number, wire) {
-                            merged.extend_from_slice(piece);
-                        }
-                    }
+                    let merged = merged(bytes, field.number, &slot)?;
                     return self.value(conv, Wire::Bytes(&merged));
                 }
                 self.value(conv, wire)
@@ -280,17 +391,14 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             self.primitive_default(conv.java);
             return Ok(());
         }
-        if field.presence || field.zero_as_null {
+        // An empty text is no number, time or name: it stands for null.
+        let no_text = conv.proto == F::String && !matches!(conv.java, J::String | J::CharArray);
+        let no_bytes = conv.proto == F::Bytes && conv.java == J::Uuid;
+        if field.presence || field.zero_as_null || no_text || no_bytes {
             self.writer.null();
             return Ok(());
         }
-        let default = match conv.proto.wire_type() {
-            wire::FIXED32 => Wire::Fixed32(0),
-            wire::FIXED64 => Wire::Fixed64(0),
-            wire::BYTES => Wire::Bytes(&[]),
-            _ => Wire::Varint(0),
-        };
-        self.value(conv, default)
+        self.value(conv, default_of(&conv.proto))
     }
 
     fn primitive_default(&mut self, java: J) {
@@ -341,12 +449,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     }
 
     fn wrapped(&mut self, conv: &Conv, inner: &F, bytes: &[u8]) -> Fallible<()> {
-        let mut value = match inner.wire_type() {
-            wire::FIXED32 => Wire::Fixed32(0),
-            wire::FIXED64 => Wire::Fixed64(0),
-            wire::BYTES => Wire::Bytes(&[]),
-            _ => Wire::Varint(0),
-        };
+        let mut value = default_of(inner);
         let mut fields = Fields::new(bytes);
         while let Some((number, wire)) = fields.next_field()? {
             if number == 1 && std::mem::discriminant(&wire) == std::mem::discriminant(&value) {
@@ -391,8 +494,11 @@ impl<'s, 'o> ToHessian<'s, 'o> {
 
     fn list(&mut self, bytes: &[u8], field: &FieldPlan, plan: &ListPlan, slot: &Slot) -> Fallible<()> {
         let scope = bytes.get(..slot.end).unwrap_or(bytes);
+        if let Some(class) = &plan.enum_set {
+            return self.enum_set(scope, field, plan, class, slot);
+        }
         if plan.set && slot.count > 1 {
-            return self.set(scope, field, plan, slot);
+            return self.set(scope, field, plan, plan.write_as.as_deref(), slot);
         }
         self.writer.begin_list(plan.write_as.as_deref(), slot.count);
         if slot.count == 0 {
@@ -409,7 +515,32 @@ impl<'s, 'o> ToHessian<'s, 'o> {
         self.step(elements.passed)
     }
 
-    fn set(&mut self, scope: &[u8], field: &FieldPlan, plan: &ListPlan, slot: &Slot) -> Fallible<()> {
+    /// An `EnumSet`: the object that Java writes in its place. In the generic style it is a set like any other.
+    fn enum_set(
+        &mut self,
+        scope: &[u8],
+        field: &FieldPlan,
+        plan: &ListPlan,
+        class: &str,
+        slot: &Slot,
+    ) -> Fallible<()> {
+        if self.generic {
+            return self.set(scope, field, plan, Some("java.util.HashSet"), slot);
+        }
+        self.begin_enum_set();
+        self.set(scope, field, plan, Some("[object"), slot)?;
+        self.class_object(class);
+        Ok(())
+    }
+
+    fn set(
+        &mut self,
+        scope: &[u8],
+        field: &FieldPlan,
+        plan: &ListPlan,
+        write_as: Option<&str>,
+        slot: &Slot,
+    ) -> Fallible<()> {
         let mut distinct: Vec<Wire<'_>> = Vec::with_capacity(slot.count.min(1024));
         let mut seen: HashSet<Key<'_>> = HashSet::new();
         let mut elements = Elements::new(scope, field.number, &plan.item.proto, slot.first);
@@ -421,7 +552,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             }
         }
         self.step(elements.passed)?;
-        self.writer.begin_list(plan.write_as.as_deref(), distinct.len());
+        self.writer.begin_list(write_as, distinct.len());
         for (index, wire) in distinct.into_iter().enumerate() {
             self.value(&plan.item, wire)
                 .map_err(|fault| fault.within(&format!("[{index}]")))?;
@@ -456,6 +587,9 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             }
             entries = kept;
         }
+        if plan.check_back {
+            self.check_keys(plan, &entries)?;
+        }
         for (index, entry) in entries.iter().enumerate() {
             let at = |fault: Box<super::super::error::Fault>, part: &str| {
                 fault.within(part).within(&format!("[{index}]"))
@@ -474,22 +608,51 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     }
 }
 
+impl ToHessian<'_, '_> {
+    /// Whether two keys are one for Java: each is written alone, and what was written is compared.
+    #[cold]
+    fn check_keys(&mut self, plan: &MapPlan, entries: &[Entry<'_>]) -> Fallible<()> {
+        let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        let mut twice = false;
+        for entry in entries {
+            let mut alone = Vec::new();
+            let (mut slots, mut open) = (Vec::new(), Vec::new());
+            let mut walk = ToHessian {
+                writer: Writer::new(&mut alone),
+                types: self.types,
+                lossy: &mut *self.lossy,
+                slots: &mut slots,
+                open: &mut open,
+                depth: self.depth,
+                nodes: self.nodes,
+                classes: Vec::new(),
+                generic: self.generic,
+            };
+            // A key that is refused is refused again where it is written.
+            if walk.value(&plan.key, entry.key).is_ok() {
+                twice |= !seen.insert(alone);
+            }
+        }
+        if twice {
+            self.lose(Rule::DuplicateKey, "two keys of the map are one after conversion")?;
+        }
+        Ok(())
+    }
+}
+
 /// An entry of a map.
 struct Entry<'b> {
     key: Wire<'b>,
     value: Option<Wire<'b>>,
     signed: bool,
     zigzag: bool,
+    /// Bits that count: protobuf cuts what is above.
+    bits: u32,
 }
 
 impl<'b> Entry<'b> {
     fn read(bytes: &'b [u8], plan: &MapPlan) -> Fallible<Self> {
-        let default = |conv: &Conv| match conv.proto.wire_type() {
-            wire::FIXED32 => Wire::Fixed32(0),
-            wire::FIXED64 => Wire::Fixed64(0),
-            wire::BYTES => Wire::Bytes(&[]),
-            _ => Wire::Varint(0),
-        };
+        let default = |conv: &Conv| default_of(&conv.proto);
         let mut key = default(&plan.key);
         let mut value = (!plan.value_presence).then(|| default(&plan.value));
         let expected = default(&plan.value);
@@ -506,22 +669,43 @@ impl<'b> Entry<'b> {
             F::Uint32 | F::Uint64 | F::Fixed32 | F::Fixed64 | F::Bool | F::String
         );
         let zigzag = matches!(plan.key.proto, F::Sint32 | F::Sint64);
+        let bits = match plan.key.proto {
+            F::Bool => 1,
+            F::Int32 | F::Sint32 | F::Uint32 | F::Enum(_) => 32,
+            _ => 64,
+        };
         Ok(Self {
             key,
             value,
             signed,
             zigzag,
+            bits,
         })
+    }
+
+    /// A varint as the key it is.
+    #[allow(
+        clippy::as_conversions,
+        reason = "protobuf cuts 64-bit varints to the field's width"
+    )]
+    fn number(&self, value: u64) -> i128 {
+        match (self.bits, self.zigzag, self.signed) {
+            (1, ..) => i128::from(value != 0),
+            (32, true, _) => i128::from(wire::unzigzag(value & 0xffff_ffff)),
+            (_, true, _) => i128::from(wire::unzigzag(value)),
+            (32, _, true) => i128::from(value as u32 as i32),
+            (32, ..) => i128::from(value as u32),
+            (_, _, true) => i128::from(value.cast_signed()),
+            _ => i128::from(value),
+        }
     }
 
     fn key_order(&self) -> (i128, &'b [u8]) {
         match self.key {
             Wire::Bytes(bytes) => (0, bytes),
-            Wire::Varint(value) if self.zigzag => (i128::from(wire::unzigzag(value)), &[]),
-            Wire::Varint(value) | Wire::Fixed64(value) if self.signed => {
-                (i128::from(value.cast_signed()), &[])
-            }
-            Wire::Varint(value) | Wire::Fixed64(value) => (i128::from(value), &[]),
+            Wire::Varint(value) => (self.number(value), &[]),
+            Wire::Fixed64(value) if self.signed => (i128::from(value.cast_signed()), &[]),
+            Wire::Fixed64(value) => (i128::from(value), &[]),
             Wire::Fixed32(value) if self.signed => (i128::from(value.cast_signed()), &[]),
             Wire::Fixed32(value) => (i128::from(value), &[]),
         }
@@ -642,6 +826,28 @@ fn occurrences(plan: &FieldPlan, wire: Wire<'_>) -> Fallible<Option<usize>> {
     };
     // An empty packed field is no element, but it is the field.
     Ok((count > 0).then_some(count))
+}
+
+/// The occurrences of a message field as one message.
+fn merged(bytes: &[u8], field: u32, slot: &Slot) -> Fallible<Vec<u8>> {
+    let mut merged = Vec::new();
+    let mut fields = Fields::from(bytes.get(..slot.end).unwrap_or(bytes), slot.first);
+    while let Some((number, wire)) = fields.next_field()? {
+        if let (true, Wire::Bytes(piece)) = (number == field, wire) {
+            merged.extend_from_slice(piece);
+        }
+    }
+    Ok(merged)
+}
+
+/// What a field of this type is when it is not there.
+fn default_of(proto: &F) -> Wire<'static> {
+    match proto.wire_type() {
+        wire::FIXED32 => Wire::Fixed32(0),
+        wire::FIXED64 => Wire::Fixed64(0),
+        wire::BYTES => Wire::Bytes(&[]),
+        _ => Wire::Varint(0),
+    }
 }
 
 fn wire_type(wire: Wire<'_>) -> u32 {

@@ -1,11 +1,16 @@
 //! Hessian to protobuf: the walk follows the Hessian stream and writes each value where it meets it.
 
+use std::collections::HashSet;
+
 use super::super::error::{Fallible, Policy, Rule, fault};
-use super::super::plan::{ArgumentsPlan, Conv, F, FieldPlan, J, ListPlan, MapPlan, Shape, Types, get};
-use super::super::wire::{self, Wire, put_tag, put_varint};
+use super::super::plan::{
+    ArgumentsPlan, Conv, F, FieldPlan, Inherited, J, ListPlan, MapPlan, Shape, Types, get,
+};
+use super::super::wire::{self, Fields, Wire, put_tag, put_varint};
+use super::super::zone::{Offsets, Zone};
 use super::classes::{ClassMap, ClassMaps, NONE, Step};
 use super::scalar::{name_of, unexpected};
-use super::time::Parts;
+use super::time::{Parts, offset_is_valid};
 use super::{In, Lossy, Scratch};
 use crate::hessian2::packed::{Kind, Packed};
 use crate::hessian2::{Limits, Reader, Str, Token};
@@ -319,7 +324,8 @@ impl<'a, 's> ToProtobuf<'a, 's> {
 
     fn google_type(&mut self, proto: &F, parts: &Parts) -> Fallible<()> {
         let date_ok = *proto == F::TimeOfDay || (parts.date_is_valid() && (1..=9999).contains(&parts.year));
-        let time_ok = *proto == F::TypeDate || parts.time_is_valid();
+        let time_ok =
+            (*proto == F::TypeDate || parts.time_is_valid()) && parts.offset.is_none_or(offset_is_valid);
         if !date_ok || !time_ok {
             return Err(fault(Rule::Range, "date or time does not fit google.type"));
         }
@@ -338,6 +344,15 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         }
         if *proto == F::DateTime {
             if let Some(zone) = &parts.zone {
+                // The message has room for the zone or the offset: which of two offsets it was is lost.
+                let known = Zone::named(zone).and_then(|zone| zone.offsets_of(parts));
+                let first = match known {
+                    Some(Offsets::One(offset) | Offsets::Two(offset, _)) => Some(offset),
+                    Some(Offsets::None(_)) | None => None,
+                };
+                if first.is_none() || first != parts.offset {
+                    self.lose(Rule::Zone, "an offset is not the one that its zone gives")?;
+                }
                 let start = wire::begin(9, &mut self.out);
                 wire::put_bytes(1, zone.as_bytes(), &mut self.out);
                 wire::end(start, &mut self.out);
@@ -487,16 +502,49 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         let Token::MapStart { .. } = token else {
             return Err(unexpected(J::Map, token));
         };
+        let start = self.out.len();
+        let halves = self.lossy.count(Rule::Surrogate);
+        let mut kinds = 0u8;
         let mut index = 0usize;
         loop {
             let token = self.reader.read()?;
             if token == Token::End {
+                // Keys of one kind stay apart, or the plan says so; an Integer 1 and a Long 1 do not.
+                let mixed = kinds.wrapping_sub(1) & kinds != 0;
+                if plan.check_keys || mixed || halves != self.lossy.count(Rule::Surrogate) {
+                    self.check_keys(field.number, start)?;
+                }
                 return Ok(());
             }
+            kinds |= match token {
+                Token::Int(_) => 1,
+                Token::Long(_) => 2,
+                Token::Str(_) => 4,
+                _ => 8,
+            };
             self.entry(field, plan, &token)
                 .map_err(|fault| fault.within(&format!("[{index}]")))?;
             index = index.wrapping_add(1);
         }
+    }
+
+    /// Whether a key was written twice from `start` on.
+    #[cold]
+    fn check_keys(&mut self, number: u32, start: usize) -> Fallible<()> {
+        let mut seen = HashSet::new();
+        let mut twice = false;
+        let mut entries = Fields::new(self.out.get(start..).unwrap_or_default());
+        while let Some((found, entry)) = entries.next_field()? {
+            if let (true, Wire::Bytes(entry)) = (found == number, entry) {
+                let mut fields = Fields::new(entry);
+                fields.next_field()?;
+                twice |= !seen.insert(entry.get(..fields.at).unwrap_or_default());
+            }
+        }
+        if twice {
+            self.lose(Rule::DuplicateKey, "two keys of the map are one after conversion")?;
+        }
+        Ok(())
     }
 
     fn entry(&mut self, field: &FieldPlan, plan: &MapPlan, key: &Token<'a>) -> Fallible<()> {
@@ -586,6 +634,9 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     fn instance(&mut self, id: u32, class: u32) -> Fallible<()> {
         let map = self.class_map(id, class)?;
         let message = self.types.message(id);
+        if !message.inherited.is_empty() {
+            return self.row(id, class, &map);
+        }
         let (base, first) = (self.maps.open(), self.out.len());
         for position in 0..map.count {
             let step = self.maps.step(&map, position);
@@ -607,6 +658,34 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         if !map.in_order {
             self.maps.arrange(&map, base, first, &mut self.out);
         }
+        match self.reader.read()? {
+            Token::End => Ok(()),
+            other => Err(fault(
+                Rule::Malformed,
+                format!("expected the end of an object, found {}", name_of(&other)),
+            )),
+        }
+    }
+
+    /// An object whose message holds its superclass's fields in a message of their own.
+    #[inline(never)]
+    fn row(&mut self, id: u32, class: u32, map: &ClassMap) -> Fallible<()> {
+        let message = self.types.message(id);
+        let base = self.segments.len();
+        for position in 0..map.count {
+            let place = self.maps.step(map, position).place;
+            let from = self.out.len();
+            match message.fields.get(usize::from(place)) {
+                Some(field) => {
+                    let token = self.reader.read()?;
+                    self.field(field, &token)
+                        .map_err(|fault| fault.within(&field.name))?;
+                }
+                None => self.unbound(id, class, position)?,
+            }
+            self.wrote(place, from);
+        }
+        self.arrange(base, &message.inherited);
         match self.reader.read()? {
             Token::End => Ok(()),
             other => Err(fault(
@@ -655,19 +734,34 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         }
     }
 
-    /// Brings the entries that stand for fields into the order of their numbers.
-    fn arrange(&mut self, base: usize) {
+    /// Brings the entries that stand for fields into the order of their numbers, and those of a superclass into the
+    /// message that holds them.
+    fn arrange(&mut self, base: usize, inherited: &[Inherited]) {
         let segments = self.segments.get_mut(base..).unwrap_or_default();
-        if !segments.is_sorted_by_key(|segment| segment.place) {
-            let first = segments.first().map_or(0, |segment| segment.start);
+        let Some(first) = segments.first().map(|segment| segment.start) else {
+            return;
+        };
+        if !segments.is_sorted_by_key(|segment| segment.place) || !inherited.is_empty() {
             segments.sort_by_key(|segment| segment.place);
-            let mut sorted = Vec::with_capacity(self.out.len().saturating_sub(first));
+            let row = self.out.split_off(first.min(self.out.len()));
+            // The parts that are open, innermost last: where each begins in the output, and the place behind its last.
+            let mut open: Vec<(usize, u16)> = Vec::new();
+            let mut parts = inherited.iter().peekable();
             for segment in segments.iter() {
-                let bytes = self.out.get(segment.start..segment.end).unwrap_or_default();
-                sorted.extend_from_slice(bytes);
+                while let Some((start, _)) = open.pop_if(|(_, end)| *end <= segment.place) {
+                    wire::end(start, &mut self.out);
+                }
+                while let Some(part) = parts.next_if(|part| part.first <= segment.place) {
+                    if segment.place < part.end {
+                        open.push((wire::begin(part.number, &mut self.out), part.end));
+                    }
+                }
+                let range = segment.start.saturating_sub(first)..segment.end.saturating_sub(first);
+                self.out.extend_from_slice(row.get(range).unwrap_or_default());
             }
-            self.out.truncate(first);
-            self.out.extend_from_slice(&sorted);
+            while let Some((start, _)) = open.pop() {
+                wire::end(start, &mut self.out);
+            }
         }
         self.segments.truncate(base);
     }
@@ -718,7 +812,17 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         loop {
             let name = match self.reader.read()? {
                 Token::End => {
-                    self.arrange(base);
+                    let segments = self.segments.get(base..).unwrap_or_default();
+                    let mut places: Vec<u16> = segments.iter().map(|segment| segment.place).collect();
+                    places.retain(|place| *place != NONE);
+                    places.sort_unstable();
+                    if places
+                        .windows(2)
+                        .any(|pair| matches!(pair, [one, other] if one == other))
+                    {
+                        return Err(fault(Rule::DuplicateKey, "a map for an object has a key twice"));
+                    }
+                    self.arrange(base, &self.types.message(id).inherited);
                     return Ok(());
                 }
                 Token::Str(name) => name,
@@ -765,7 +869,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         };
         let name = match token {
             Token::ObjectStart { class, .. } => self.reader.class(*class).map(|class| class.name()),
-            Token::MapStart { type_index, .. } => type_index.and_then(|of| self.reader.type_name(of)),
+            Token::MapStart { .. } => self.class_of_map(token)?,
             other => return Err(unexpected(J::Object, other)),
         };
         let name = name.map(|name| name.to_cow()).unwrap_or_default();
@@ -781,6 +885,42 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             .map_err(|fault| fault.within(field))?;
         wire::end(start, &mut self.out);
         Ok(())
+    }
+
+    /// The class that a map stands for, as its type or its `class` entry says. The map is left to be read.
+    pub(super) fn class_of_map(&mut self, token: &Token<'a>) -> Fallible<Option<Str<'a>>> {
+        let Token::MapStart {
+            type_index,
+            reference,
+        } = token
+        else {
+            return Ok(None);
+        };
+        if let Some(name) = type_index.and_then(|of| self.reader.type_name(of))
+            && !is_map_class(&name.to_cow())
+        {
+            return Ok(Some(name));
+        }
+        let mark = self.reader.mark();
+        loop {
+            let key = self.reader.read()?;
+            if key == Token::End {
+                // A map that has ended is read again as behind a reference.
+                self.reader.enter(*reference)?;
+                self.reader.read()?;
+                return Ok(None);
+            }
+            let found = matches!(key, Token::Str(key) if key.is("class"));
+            self.skip_after(key)?;
+            let value = self.reader.read()?;
+            if let (true, Token::Str(class)) = (found, value) {
+                if self.reader.rewind(&mark) {
+                    return Ok(Some(class));
+                }
+                return Err(fault(Rule::Malformed, "a map ended before its end"));
+            }
+            self.skip_after(value)?;
+        }
     }
 
     /// What becomes of the fields of a class of the stream in a message.
@@ -815,7 +955,7 @@ fn check_class(types: &Types, lossy: &mut Lossy, id: u32, name: Str<'_>) -> Fall
     let message = types.message(id);
     let name = name.to_cow();
     let name = cut_proxy(&name);
-    if name == message.class {
+    if name == message.class || is_map_class(name) {
         return Ok(false);
     }
     let mut lose = |rule, detail: &str| lossy.apply(rule, types.policies.get(rule), detail);
@@ -832,10 +972,16 @@ fn check_class(types: &Types, lossy: &mut Lossy, id: u32, name: Str<'_>) -> Fall
     Ok(true)
 }
 
+/// Maps of the JDK, which stand for objects in the generic style.
+fn is_map_class(name: &str) -> bool {
+    name.starts_with("java.util.")
+}
+
 /// The class behind a proxy's name.
-fn cut_proxy(name: &str) -> &str {
-    let name = name.split_once("_$$").map_or(name, |(class, _)| class);
-    name.split_once("$$").map_or(name, |(class, _)| class)
+pub(super) fn cut_proxy(name: &str) -> &str {
+    ["_$$", "$$", "$HibernateProxy"].iter().fold(name, |name, mark| {
+        name.split_once(mark).map_or(name, |(class, _)| class)
+    })
 }
 
 #[inline]

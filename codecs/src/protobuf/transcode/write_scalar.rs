@@ -1,11 +1,13 @@
 //! Protobuf scalars and well-known messages as Java values (mapping section 3).
 
+use super::super::binding::is_value_class;
 use super::super::error::{Fallible, Rule, fault};
 use super::super::plan::{Conv, F, J, get};
 use super::super::wire::{Fields, Wire, unzigzag};
+use super::super::zone::{Changes, Offsets, Zone, fixed};
 use super::number::{decimal_to_words, twos_to_words, widen};
-use super::scalar::{Handle, is_text_of, parse_text};
-use super::time::{Parts, Pattern, parse};
+use super::scalar::{Handle, is_text_of, parse_text, sql_seconds};
+use super::time::{Parts, offset_is_valid};
 use super::to_hessian::ToHessian;
 
 /// Where keys of classes without a message begin.
@@ -101,6 +103,9 @@ impl ToHessian<'_, '_> {
             J::SqlTimestamp => self.sql("java.sql.Timestamp", 3, whole),
             J::BigInteger => self.big_integer(&whole.to_string())?,
             J::Year => {
+                if whole.unsigned_abs() > 999_999_999 {
+                    return Err(range("Year"));
+                }
                 let year = i32::try_from(whole).map_err(|_| range("Year"))?;
                 self.handle("YearHandle", &["year"], &[i64::from(year)]);
             }
@@ -129,8 +134,15 @@ impl ToHessian<'_, '_> {
     )]
     fn double(&mut self, conv: &Conv, value: f64) -> Fallible<()> {
         match conv.java {
-            J::Float if conv.proto == F::Double && !value.is_nan() && f64::from(value as f32) != value => {
-                self.lose(Rule::Narrow, "a double does not fit a float exactly")?;
+            J::Float if conv.proto == F::Double => {
+                let narrow = value as f32;
+                if value.is_finite() && !narrow.is_finite() {
+                    return Err(range("float"));
+                }
+                // What Java makes of a float goes through the float's text.
+                if !value.is_nan() && f64::from(narrow) != value && widen(narrow) != value {
+                    self.lose(Rule::Narrow, "a double does not fit a float exactly")?;
+                }
                 self.writer.double(value);
             }
             J::BigDecimal => {
@@ -241,15 +253,14 @@ impl ToHessian<'_, '_> {
             J::Enum => {
                 let types = self.types;
                 match conv.java_enum.and_then(|id| Some((id, get(&types.enums, id)?))) {
-                    Some(_) if text.is_empty() => self.writer.null(),
-                    Some((id, plan)) => self.enum_object(&plan.class, id, text),
-                    None => return Err(format(java)),
+                    Some((id, plan)) if !text.is_empty() => self.enum_object(&plan.class, id, text),
+                    _ => return Err(format(java)),
                 }
                 return Ok(());
             }
-            // An implicit field cannot be unset: its empty text stands for null.
-            _ if text.is_empty() => {
-                self.writer.null();
+            // U+0000 has an empty text; what is null has none.
+            J::Char if text.is_empty() => {
+                self.writer.string("\0");
                 return Ok(());
             }
             _ => {}
@@ -286,10 +297,24 @@ impl ToHessian<'_, '_> {
                     .begin_object_of(HANDLES.saturating_add(7), "java.net.URI", ["string"]);
                 self.writer.string(text);
             }
-            J::Class => {
-                self.writer
-                    .begin_object_of(HANDLES.saturating_add(8), "java.lang.Class", ["name"]);
+            J::Url => self.url(text),
+            J::File => {
+                self.value_object("java.io.File", 13);
                 self.writer.string(text);
+            }
+            J::ObjectName => {
+                self.value_object("javax.management.ObjectName", 14);
+                self.writer.string(text);
+            }
+            J::TimeZone => self.time_zone(text)?,
+            J::Class => {
+                if !self.types.classes.contains(text) && !is_value_class(text) {
+                    return Err(fault(
+                        Rule::UnknownClass,
+                        "class is neither bound nor among the binding's classes",
+                    ));
+                }
+                self.class_object(text);
             }
             J::ZoneId => self.zone_id(text),
             _ => {
@@ -297,6 +322,112 @@ impl ToHessian<'_, '_> {
                 self.time(java, &handle)?;
             }
         }
+        Ok(())
+    }
+
+    pub(super) fn class_object(&mut self, name: &str) {
+        self.writer
+            .begin_object_of(HANDLES.saturating_add(8), "java.lang.Class", ["name"]);
+        self.writer.string(name);
+    }
+
+    /// The object that stands for an `EnumSet`; its elements and its class follow.
+    pub(super) fn begin_enum_set(&mut self) {
+        let name = format!("{IO}.EnumSetHandler");
+        self.writer
+            .begin_object_of(HANDLES.saturating_add(17), &name, ["objects", "type"]);
+    }
+
+    /// A `java.net.URL` in the parts that Java writes. (hessian-lite reads none of them back, Java's own included.)
+    fn url(&mut self, text: &str) {
+        let (protocol, rest) = text.split_once(':').unwrap_or(("", text));
+        let (rest, fragment) = match rest.split_once('#') {
+            Some((rest, fragment)) => (rest, Some(fragment)),
+            None => (rest, None),
+        };
+        let (authority, file) = match rest.strip_prefix("//") {
+            Some(rest) => {
+                let end = rest.find(['/', '?']).unwrap_or(rest.len());
+                let (authority, file) = rest.split_at_checked(end).unwrap_or((rest, ""));
+                (Some(authority), file)
+            }
+            None => (None, rest),
+        };
+        let server = authority.map_or("", |authority| {
+            authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+        });
+        let (host, port) = match server.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(-1)),
+            _ => (server, -1),
+        };
+        self.writer.begin_object_of(
+            HANDLES.saturating_add(15),
+            "java.net.URL",
+            ["hashCode", "port", "protocol", "host", "authority", "file", "ref"],
+        );
+        self.writer.int(-1);
+        self.writer.int(port);
+        self.writer.string(protocol);
+        self.writer.string(host);
+        for part in [authority, Some(file), fragment] {
+            match part {
+                Some(part) => self.writer.string(part),
+                None => self.writer.null(),
+            }
+        }
+    }
+
+    /// A `java.util.TimeZone` as the JDK's `ZoneInfo`, with its changes of offset where it has some.
+    fn time_zone(&mut self, name: &str) -> Fallible<()> {
+        let unknown = || fault(Rule::Format, "text is no time zone of the IANA database");
+        let millis =
+            |seconds: i64| i32::try_from(seconds.saturating_mul(1000)).map_err(|_| range("an offset"));
+        let changes = match fixed(name) {
+            Some(standard) => Changes {
+                standard,
+                ..Changes::default()
+            },
+            None => Zone::named(name)
+                .and_then(|zone| zone.changes())
+                .ok_or_else(unknown)?,
+        };
+        self.writer.begin_object_of(
+            HANDLES.saturating_add(16),
+            "sun.util.calendar.ZoneInfo",
+            [
+                "ID",
+                "rawOffset",
+                "dstSavings",
+                "rawOffsetDiff",
+                "checksum",
+                "willGMTOffsetChange",
+                "transitions",
+                "offsets",
+                "simpleTimeZoneParams",
+            ],
+        );
+        self.writer.string(name);
+        self.writer.int(millis(changes.standard)?);
+        self.writer.int(millis(changes.saving_now)?);
+        self.writer.int(0);
+        self.writer.int(0);
+        self.writer.bool(false);
+        if changes.transitions.is_empty() {
+            self.writer.null();
+            self.writer.null();
+        } else {
+            self.writer.begin_list(Some("[long"), changes.transitions.len());
+            changes
+                .transitions
+                .iter()
+                .for_each(|packed| self.writer.long(*packed));
+            self.writer.begin_list(Some("[int"), changes.offsets.len());
+            for offset in &changes.offsets {
+                self.writer
+                    .int(i32::try_from(*offset).map_err(|_| range("an offset"))?);
+            }
+        }
+        self.writer.null();
         Ok(())
     }
 
@@ -323,29 +454,15 @@ impl ToHessian<'_, '_> {
                 let millis = self.millis_of(handle.seconds, handle.nanos)?;
                 self.sql("java.sql.Timestamp", 3, millis);
             }
-            J::SqlDate => {
-                let midnight = Parts {
-                    year: parts.year,
-                    month: parts.month,
-                    day: parts.day,
-                    ..Parts::default()
-                };
-                let seconds = midnight.seconds().ok_or_else(|| format(java))?;
-                self.sql("java.sql.Date", 10, seconds.saturating_mul(1000));
-            }
-            J::SqlTime => {
-                let of_day = Parts {
-                    year: 1970,
-                    month: 1,
-                    day: 1,
-                    hour: parts.hour,
-                    minute: parts.minute,
-                    second: parts.second,
-                    ..Parts::default()
-                };
-                let seconds = of_day.seconds().ok_or_else(|| format(java))?;
-                let millis = self.millis_of(seconds, parts.nano)?;
-                self.sql("java.sql.Time", 11, millis);
+            J::SqlDate | J::SqlTime => {
+                let zone = self.types.zone.as_ref();
+                let seconds = sql_seconds(java, parts, zone).ok_or_else(|| range("the time zone's years"))?;
+                let nano = if java == J::SqlTime { parts.nano } else { 0 };
+                let millis = self.millis_of(seconds, nano)?;
+                match java {
+                    J::SqlDate => self.sql("java.sql.Date", 10, millis),
+                    _ => self.sql("java.sql.Time", 11, millis),
+                }
             }
             J::Instant => self.handle(
                 "InstantHandle",
@@ -443,6 +560,12 @@ impl ToHessian<'_, '_> {
     pub(super) fn bytes(&mut self, java: J, bytes: &[u8]) -> Fallible<()> {
         match java {
             J::Bytes => self.writer.binary(bytes),
+            J::ByteObjects => {
+                self.writer.begin_list(Some("[java.lang.Byte"), bytes.len());
+                for byte in bytes {
+                    self.writer.int(i32::from(byte.cast_signed()));
+                }
+            }
             J::String => {
                 let text = std::str::from_utf8(bytes).map_err(|_| format(J::String))?;
                 self.writer.string(text);
@@ -525,10 +648,30 @@ impl ToHessian<'_, '_> {
             _ => return Err(fault(Rule::Kind, "message is not one of the well-known ones")),
         }
         let date_ok = conv.proto == F::TimeOfDay || handle.parts.date_is_valid();
-        if !date_ok || !handle.parts.time_is_valid() {
+        let offset_ok = handle.parts.offset.is_none_or(offset_is_valid);
+        if !date_ok || !offset_ok || !handle.parts.time_is_valid() {
             return Err(fault(Rule::Range, "date or time is not a whole one"));
         }
         let zoned = matches!(conv.java, J::OffsetDateTime | J::ZonedDateTime);
+        if let Some(zone) = handle.parts.zone.as_deref().filter(|_| zoned) {
+            let offsets = Zone::named(zone).and_then(|zone| zone.offsets_of(&handle.parts));
+            handle.parts.offset = match offsets {
+                Some(Offsets::One(offset) | Offsets::Two(offset, _)) => Some(offset),
+                Some(Offsets::None(_)) => {
+                    return Err(fault(Rule::Range, "DateTime never was in its time zone"));
+                }
+                None => {
+                    return Err(fault(
+                        Rule::Format,
+                        "time zone of a DateTime is not in the IANA database",
+                    ));
+                }
+            };
+            if conv.java == J::OffsetDateTime {
+                self.lose(Rule::Zone, "a time zone does not fit an OffsetDateTime")?;
+                handle.parts.zone = None;
+            }
+        }
         if conv.proto == F::DateTime && handle.parts.offset.is_some() != zoned {
             return Err(fault(
                 Rule::Kind,
@@ -574,10 +717,10 @@ fn zone_of(number: u32, bytes: &[u8], parts: &mut Parts) -> Fallible<()> {
         match (number, inner, wire) {
             (8, 1, Wire::Varint(value)) => parts.offset = Some(value.cast_signed()),
             (9, 1, Wire::Bytes(zone)) => {
-                let zone = String::from_utf8_lossy(zone).into_owned();
-                // A zone that is an offset is known here; others need a database of zones.
-                parts.offset = parse(&zone, Pattern::Offset).and_then(|parts| parts.offset);
-                parts.zone = Some(zone);
+                let zone = std::str::from_utf8(zone)
+                    .map_err(|_| fault(Rule::Malformed, "string field is not UTF-8"))?;
+                parts.offset.get_or_insert(0);
+                parts.zone = Some(zone.to_owned());
             }
             _ => {}
         }

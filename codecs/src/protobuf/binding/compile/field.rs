@@ -3,7 +3,7 @@
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::super::file::FieldOptions;
-use super::{Compiler, Loaded};
+use super::{Compiler, Loaded, options};
 use crate::protobuf::error::LoadError;
 use crate::protobuf::java::JavaType;
 use crate::protobuf::plan::{Conv, F, FieldPlan, J, ListPlan, MapPlan, Shape};
@@ -19,6 +19,7 @@ enum Seen {
         item: JavaType,
         write_as: Option<String>,
         set: bool,
+        enum_set: bool,
     },
     Map {
         key: JavaType,
@@ -34,7 +35,7 @@ enum Seen {
 }
 
 impl Compiler<'_> {
-    /// The plan of one field of `owner`.
+    /// The plan of one field of `owner`, and whether its options mean something.
     pub(super) fn field(
         &mut self,
         owner: &str,
@@ -43,16 +44,39 @@ impl Compiler<'_> {
         declared: Option<JavaType>,
         options: &FieldOptions,
     ) -> Loaded<FieldPlan> {
+        let plan = self.field_plan(owner, field, java, declared, options)?;
+        if self.any.is_none() && options::holds_any(&plan) {
+            self.any = Some((owner.to_owned(), field.name().to_owned()));
+        }
+        match options::bad_java_type(options).or_else(|| options::problem(&plan, options)) {
+            Some(problem) => Err(LoadError::new(owner, field.name(), problem)),
+            None => Ok(plan),
+        }
+    }
+
+    fn field_plan(
+        &mut self,
+        owner: &str,
+        field: &FieldDescriptor,
+        java: &str,
+        declared: Option<JavaType>,
+        options: &FieldOptions,
+    ) -> Loaded<FieldPlan> {
         let err = |problem: String| LoadError::new(owner, field.name(), problem);
-        if options.inherit {
+        if options.inherit == Some(true) {
             return Err(err(
-                "inherit is not supported: list the inherited fields in the message".into(),
+                "option inherit is for a message of a superclass's fields".into()
             ));
         }
         let declared = match &options.assume {
             Some(text) => Some(JavaType::parse(text).ok_or_else(|| err(format!("{text} is no Java type")))?),
             None => declared,
         };
+        if let Some(variable) = declared.as_ref().and_then(JavaType::variable) {
+            return Err(err(format!(
+                "type variable {variable} stands for nothing: give the message type_args"
+            )));
+        }
         let java_type = match declared {
             Some(declared) => declared,
             None => self.default_java(field),
@@ -94,8 +118,11 @@ impl Compiler<'_> {
                 return Err(problem(format!("is a map in protobuf, but {java} in Java")));
             };
             let (key_field, value_field) = (entry.map_entry_key_field(), entry.map_entry_value_field());
+            let key = self.conv(&key_field.kind(), &key, &FieldOptions::default())?.0;
             let plan = MapPlan {
-                key: self.conv(&key_field.kind(), &key, &FieldOptions::default())?.0,
+                check_keys: self.raw.strict || merges_keys(&key),
+                check_back: splits_keys(&key),
+                key,
                 value: self.conv(&value_field.kind(), &value, options)?.0,
                 write_as,
                 entries: false,
@@ -108,7 +135,17 @@ impl Compiler<'_> {
             return Ok((Shape::One(conv), primitive));
         }
         match seen {
-            Seen::Collection { item, write_as, set } => {
+            Seen::Collection {
+                item,
+                write_as,
+                set,
+                enum_set,
+            } => {
+                let enum_set = match (enum_set, item.name()) {
+                    (false, _) => None,
+                    (true, Some(class)) if self.is_enum(class) => Some(class.to_owned()),
+                    (true, _) => return Err(problem(format!("{java}: {item} is no enum of this binding"))),
+                };
                 let (item, _) = self.conv(&field.kind(), &item, options)?;
                 Ok((
                     Shape::List(ListPlan {
@@ -116,6 +153,7 @@ impl Compiler<'_> {
                         packed: field.is_packed(),
                         write_as,
                         set,
+                        enum_set,
                     }),
                     false,
                 ))
@@ -136,8 +174,12 @@ impl Compiler<'_> {
                         entry.full_name()
                     )));
                 }
+                let key = self.conv(&key_field.kind(), &key, &FieldOptions::default())?.0;
                 let plan = MapPlan {
-                    key: self.conv(&key_field.kind(), &key, &FieldOptions::default())?.0,
+                    check_keys: self.raw.strict || merges_keys(&key),
+                    // Nothing in protobuf keeps two entries of a list from having one key.
+                    check_back: true,
+                    key,
                     value: self.conv(&value_field.kind(), &value, options)?.0,
                     write_as,
                     entries: true,
@@ -157,7 +199,15 @@ impl Compiler<'_> {
         java: &JavaType,
         options: &FieldOptions,
     ) -> Loaded<(Conv, bool)> {
-        let seen = self.see(java, options);
+        let seen = match kind {
+            Kind::Bytes if is_byte_objects(java) => Seen::Scalar(J::ByteObjects, false),
+            Kind::Message(message)
+                if is_byte_objects(java) && message.full_name() == "google.protobuf.BytesValue" =>
+            {
+                Seen::Scalar(J::ByteObjects, false)
+            }
+            _ => self.see(java, options),
+        };
         let (j, primitive) = match &seen {
             Seen::Scalar(j, primitive) => (*j, *primitive),
             Seen::Collection { .. } => (J::Collection, false),
@@ -252,7 +302,7 @@ impl Compiler<'_> {
         };
         match (j, only) {
             (J::Collection | J::Map, Some(only)) if only.is_list() || only.is_map() => {
-                let plan = self.field(message.full_name(), &only, "", Some(java.clone()), options)?;
+                let plan = self.field_plan(message.full_name(), &only, "", Some(java.clone()), options)?;
                 Ok(F::Holder(Box::new(plan)))
             }
             (J::Collection | J::Map, _) => Err(problem(format!(
@@ -262,6 +312,7 @@ impl Compiler<'_> {
             (J::Object, only) => {
                 let (bound, explicit) = self.class_of(message);
                 if java.name() == Some(bound.as_str()) {
+                    self.check_type_args(message, java)?;
                     return Ok(F::Message(self.message(message)?));
                 }
                 match only {
@@ -285,6 +336,31 @@ impl Compiler<'_> {
         }
     }
 
+    /// `com.x.Result<com.x.User>` is not the message of `com.x.Result<com.x.Order>`.
+    fn check_type_args(&self, message: &MessageDescriptor, java: &JavaType) -> Loaded<()> {
+        let JavaType::Class { args, .. } = java else {
+            return Ok(());
+        };
+        let given = self.messages.get(message.full_name()).map(|raw| &raw.type_args);
+        let Some(given) = given.filter(|given| !given.is_empty() && !args.is_empty()) else {
+            return Ok(());
+        };
+        let same = given.len() == args.len()
+            && given
+                .iter()
+                .zip(args)
+                .all(|(given, arg)| JavaType::parse(given).as_ref() == Some(arg));
+        if same {
+            Ok(())
+        } else {
+            Err(problem(format!(
+                "is {java} in Java, but {} has the type_args {}",
+                message.full_name(),
+                given.join(", ")
+            )))
+        }
+    }
+
     fn nullable(
         &mut self,
         message: &MessageDescriptor,
@@ -303,12 +379,12 @@ impl Compiler<'_> {
             nullable: false,
             ..options.clone()
         };
-        let plan = self.field(message.full_name(), only, "", Some(java.clone()), &inner)?;
+        let plan = self.field_plan(message.full_name(), only, "", Some(java.clone()), &inner)?;
         Ok(F::Nullable(Box::new(plan)))
     }
 
     fn is_enum(&self, class: &str) -> bool {
-        self.enum_classes.contains(class) || self.types.enums.iter().any(|plan| plan.class == class)
+        self.enum_classes.contains(class)
     }
 
     /// The Java type of a field that nobody declared (11.1).
@@ -410,6 +486,7 @@ impl Compiler<'_> {
                     item: item.clone(),
                     write_as: Some(item.hessian_array()),
                     set: false,
+                    enum_set: false,
                 },
             },
             JavaType::Class { name, .. } => match name.as_str() {
@@ -447,6 +524,10 @@ impl Compiler<'_> {
                 "java.util.Locale" => scalar(J::Locale),
                 "java.util.Currency" => scalar(J::Currency),
                 "java.net.URI" => scalar(J::Uri),
+                "java.net.URL" => scalar(J::Url),
+                "java.io.File" => scalar(J::File),
+                "javax.management.ObjectName" => scalar(J::ObjectName),
+                "java.util.TimeZone" => scalar(J::TimeZone),
                 "java.lang.Class" => scalar(J::Class),
                 "java.util.concurrent.atomic.AtomicInteger" => scalar(J::AtomicInteger),
                 "java.util.concurrent.atomic.AtomicLong" => scalar(J::AtomicLong),
@@ -459,17 +540,26 @@ impl Compiler<'_> {
                         item: java.arg(0),
                         write_as: options.java_type.clone(),
                         set: false,
+                        enum_set: false,
                     }
                 }
                 "java.util.Set" | "java.util.HashSet" => Seen::Collection {
                     item: java.arg(0),
                     write_as: tag("java.util.HashSet"),
                     set: true,
+                    enum_set: false,
+                },
+                "java.util.EnumSet" => Seen::Collection {
+                    item: java.arg(0),
+                    write_as: None,
+                    set: true,
+                    enum_set: true,
                 },
                 "java.util.LinkedHashSet" | "java.util.TreeSet" => Seen::Collection {
                     item: java.arg(0),
                     write_as: tag(name),
                     set: true,
+                    enum_set: false,
                 },
                 "java.util.LinkedList"
                 | "java.util.ArrayDeque"
@@ -478,12 +568,14 @@ impl Compiler<'_> {
                     item: java.arg(0),
                     write_as: tag(name),
                     set: false,
+                    enum_set: false,
                 },
                 "java.util.Queue" | "java.util.Deque" => match &options.java_type {
                     Some(name) => Seen::Collection {
                         item: java.arg(0),
                         write_as: Some(name.clone()),
                         set: false,
+                        enum_set: false,
                     },
                     None => Seen::Refused("it is an interface: give java_type"),
                 },
@@ -492,6 +584,7 @@ impl Compiler<'_> {
                         item: java.arg(0),
                         write_as: Some(name.clone()),
                         set: true,
+                        enum_set: false,
                     },
                     None => Seen::Refused("it is an interface: give java_type"),
                 },
@@ -540,6 +633,60 @@ impl Compiler<'_> {
     }
 }
 
+/// `Byte[]`, which is a list of ints in Java and may be bytes in protobuf.
+fn is_byte_objects(java: &JavaType) -> bool {
+    matches!(java, JavaType::Array(of) if of.name() == Some("java.lang.Byte"))
+}
+
+/// Classes of the JDK whose names a `java.lang.Class` may hold: the values of mapping section 3, and interfaces of
+/// collections.
+pub(crate) fn is_value_class(name: &str) -> bool {
+    const KEYWORDS: [&str; 9] = [
+        "void", "boolean", "byte", "char", "short", "int", "long", "float", "double",
+    ];
+    if KEYWORDS.contains(&name) {
+        return true;
+    }
+    let packages = ["java.lang.", "java.math.", "java.time.", "java.util."];
+    let package = packages.iter().find_map(|package| name.strip_prefix(package));
+    package.is_some_and(|rest| {
+        matches!(
+            rest,
+            "Boolean"
+                | "Byte"
+                | "Character"
+                | "Short"
+                | "Integer"
+                | "Long"
+                | "Float"
+                | "Double"
+                | "String"
+                | "Object"
+                | "BigDecimal"
+                | "BigInteger"
+                | "Date"
+                | "UUID"
+                | "Locale"
+                | "Currency"
+                | "List"
+                | "Set"
+                | "Map"
+                | "Collection"
+                | "Instant"
+                | "Duration"
+                | "LocalDate"
+                | "LocalTime"
+                | "LocalDateTime"
+                | "OffsetDateTime"
+                | "ZonedDateTime"
+                | "Year"
+                | "YearMonth"
+                | "MonthDay"
+                | "Period"
+        )
+    })
+}
+
 fn problem(text: impl Into<String>) -> LoadError {
     LoadError::new("", "", text)
 }
@@ -562,6 +709,20 @@ fn scalar_type(kind: &Kind) -> F {
         Kind::Bytes => F::Bytes,
         Kind::String | Kind::Message(_) | Kind::Enum(_) => F::String,
     }
+}
+
+/// Whether keys that differ in Java may be one key in protobuf: half surrogates, numbers of other widths and what has
+/// several objects for one text.
+fn merges_keys(key: &Conv) -> bool {
+    !matches!(
+        key.java,
+        J::Bool | J::Byte | J::Short | J::Int | J::Long | J::String | J::Char | J::Enum | J::Object
+    )
+}
+
+/// Whether keys that differ in protobuf may be one key in Java: several texts for one value.
+fn splits_keys(key: &Conv) -> bool {
+    key.proto == F::String && !matches!(key.java, J::String | J::Char | J::Enum)
 }
 
 fn kind_name(kind: &Kind) -> String {
@@ -593,7 +754,7 @@ fn compatible(java: J, proto: &F, options: &FieldOptions) -> bool {
         J::Float => matches!(proto, F::Float | F::Double),
         J::Double => *proto == F::Double || (*proto == F::Float && options.allow_narrow),
         J::String => matches!(proto, F::String | F::Bytes | F::Enum(_)),
-        J::Bytes => *proto == F::Bytes,
+        J::Bytes | J::ByteObjects => *proto == F::Bytes,
         J::BigDecimal => {
             matches!(proto, F::String | F::Decimal) || (*proto == F::Double && options.allow_lossy)
         }
@@ -620,6 +781,10 @@ fn compatible(java: J, proto: &F, options: &FieldOptions) -> bool {
         | J::Locale
         | J::Currency
         | J::Uri
+        | J::Url
+        | J::File
+        | J::ObjectName
+        | J::TimeZone
         | J::Class => *proto == F::String,
         J::AtomicInteger => signed32,
         J::AtomicLong => signed64,

@@ -49,11 +49,19 @@ impl Compiler<'_> {
         let empty = file::Message::default();
         let options = raw.unwrap_or(&empty);
         self.check_names(descriptor, options);
+        let variables = match variables(name, options) {
+            Ok(variables) => variables,
+            Err(error) => {
+                self.fault(error);
+                Vec::new()
+            }
+        };
         let mut descriptors: Vec<_> = descriptor.fields().collect();
         descriptors.sort_by_key(FieldDescriptor::number);
         let mut fields = Vec::new();
         let mut by_java = BTreeMap::new();
         let mut collect = None;
+        let mut parents = Vec::new();
         for field in &descriptors {
             if let UnknownJavaFields::Collect(into) = &options.unknown_java_fields
                 && into == field.name()
@@ -64,15 +72,22 @@ impl Compiler<'_> {
                 }
                 continue;
             }
-            let plan = match self.message_field(name, field, options) {
-                Ok(plan) => plan,
+            let plan = match self.message_field(name, field, options, &variables) {
+                Ok((plan, None)) => plan,
+                Ok((plan, Some(parent))) => {
+                    parents.push((fields.len(), parent));
+                    fields.push(plan);
+                    continue;
+                }
                 Err(error) => {
                     self.fault(error);
                     continue;
                 }
             };
             let place = u16::try_from(fields.len())
-                .map_err(|_| LoadError::new(name, "", "has more than 65,535 fields"))?;
+                .ok()
+                .filter(|place| *place < u16::MAX)
+                .ok_or_else(|| LoadError::new(name, "", "has more than 65,534 fields"))?;
             if by_java.insert(plan.java.clone(), place).is_some() {
                 self.fault(LoadError::new(
                     name,
@@ -102,10 +117,18 @@ impl Compiler<'_> {
             .map(|field| field.java.clone())
             .chain(defaults.iter().map(|(java, _)| java.clone()))
             .collect();
+        let own = if parents.is_empty() {
+            Vec::new()
+        } else {
+            fields.clone()
+        };
         Ok(MessagePlan {
             name: name.to_owned(),
             class,
             fields,
+            own,
+            parents,
+            inherited: Vec::new(),
             by_java,
             defaults,
             class_fields,
@@ -115,20 +138,81 @@ impl Compiler<'_> {
         })
     }
 
-    /// The plan of one field of a class.
+    /// The plan of one field of a class; with the message of the superclass when the field holds its fields.
     fn message_field(
         &mut self,
         message: &str,
         field: &FieldDescriptor,
         options: &file::Message,
-    ) -> Loaded<FieldPlan> {
+        variables: &[(String, JavaType)],
+    ) -> Loaded<(FieldPlan, Option<u32>)> {
         let java = match options.fields.get(field.name()) {
             Some(java) => java.as_str(),
             None => field.json_name(),
         };
         let declared = self.declared(message, field)?;
-        let field_options = options.options.get(field.name()).cloned().unwrap_or_default();
-        self.field(message, field, java, declared, &field_options)
+        let declared = declared.map(|java| java.substitute(variables));
+        let mut field_options = options.options.get(field.name()).cloned().unwrap_or_default();
+        if let Some(assumed) = field_options.assume.as_mut() {
+            if declared.is_some() {
+                return Err(LoadError::new(
+                    message,
+                    field.name(),
+                    "has both a type and assume",
+                ));
+            }
+            if let Some(java) = JavaType::parse(assumed) {
+                *assumed = java.substitute(variables).to_string();
+            }
+        }
+        match self.inherited_part(message, field, declared.as_ref(), &field_options)? {
+            Some((parent, class)) => {
+                field_options.inherit = None;
+                let class = JavaType::class(class);
+                let plan = self.field(message, field, "", Some(class), &field_options)?;
+                Ok((plan, Some(parent)))
+            }
+            None => Ok((self.field(message, field, java, declared, &field_options)?, None)),
+        }
+    }
+
+    /// The message of a field that holds the fields of the superclass, with its class, when it is one.
+    fn inherited_part(
+        &mut self,
+        owner: &str,
+        field: &FieldDescriptor,
+        declared: Option<&JavaType>,
+        options: &file::FieldOptions,
+    ) -> Loaded<Option<(u32, String)>> {
+        let err = |problem: &str| Err(LoadError::new(owner, field.name(), problem));
+        let kind = field.kind();
+        let Kind::Message(message) = &kind else {
+            return match options.inherit {
+                Some(true) => err("option inherit is for a message of a superclass's fields"),
+                _ => Ok(None),
+            };
+        };
+        let single = !field.is_list() && !field.is_map() && field.containing_oneof().is_none();
+        let by_option = single && Extend::of(&message.options()).flag(3);
+        if !options.inherit.unwrap_or(by_option) {
+            return Ok(None);
+        }
+        if !single {
+            return err("option inherit is for a single message outside of any oneof");
+        }
+        if declared.is_some() {
+            return err("is an inherited part: it has no Java type of its own");
+        }
+        let well_known = message.full_name().starts_with("google.");
+        let oneof = self
+            .messages
+            .get(message.full_name())
+            .is_some_and(|raw| !raw.polymorphic.is_empty());
+        if well_known || oneof || message.full_name() == super::field::JAVA_VALUE {
+            return err("option inherit is for a message that is bound to a class");
+        }
+        let (class, _) = self.class_of(message);
+        Ok(Some((self.message(message)?, class)))
     }
 
     /// The Java type that the file, or the field's own option, says.
@@ -148,7 +232,7 @@ impl Compiler<'_> {
     }
 
     /// Every field that a binding speaks of must exist.
-    fn check_names(&mut self, descriptor: &MessageDescriptor, raw: &file::Message) {
+    pub(super) fn check_names(&mut self, descriptor: &MessageDescriptor, raw: &file::Message) {
         let named = raw
             .fields
             .keys()
@@ -163,11 +247,9 @@ impl Compiler<'_> {
                 self.fault(LoadError::new(descriptor.full_name(), field, "no such field"));
             }
         }
-        for argument in &raw.type_args {
-            if JavaType::parse(argument).is_none() {
-                let problem = format!("{argument} is no Java type");
-                self.fault(LoadError::new(descriptor.full_name(), "type_args", problem));
-            }
+        if raw.polymorphic.is_empty() && (!raw.accept_subclasses.is_empty() || raw.default_branch.is_some()) {
+            let problem = "accept_subclasses and default_branch are for a message with branches";
+            self.fault(LoadError::new(descriptor.full_name(), "polymorphic", problem));
         }
     }
 
@@ -207,6 +289,21 @@ impl Compiler<'_> {
             by_class: HashMap::new(),
             default: None,
         };
+        let of_one_class = raw.java.is_some()
+            || raw.primary
+            || raw.implementation.is_some()
+            || raw.slice
+            || !raw.fields.is_empty()
+            || !raw.types.is_empty()
+            || !raw.defaults.is_empty()
+            || !raw.options.is_empty()
+            || !raw.type_args.is_empty()
+            || raw.unknown_java_fields != UnknownJavaFields::Ignore;
+        if of_one_class {
+            let problem =
+                "stands for one of several classes: what belongs to one class goes to the branch's message";
+            self.fault(LoadError::new(name, "polymorphic", problem));
+        }
         for (field, class) in &raw.polymorphic {
             if let Err(error) = self.branch(descriptor, field, class, &mut plan) {
                 self.fault(error);
@@ -251,6 +348,9 @@ impl Compiler<'_> {
         plan: &mut PolymorphicPlan,
     ) -> Loaded<()> {
         let name = descriptor.full_name();
+        if JavaType::parse(class).is_none() {
+            return Err(LoadError::new(name, field, format!("{class} is no class name")));
+        }
         let branch = descriptor
             .get_field_by_name(field)
             .ok_or_else(|| LoadError::new(name, field, "no such field"))?;
@@ -263,12 +363,7 @@ impl Compiler<'_> {
             return Err(LoadError::new(name, field, problem));
         }
         let message = self.message(&message)?;
-        if let Some(bound) = usize::try_from(message)
-            .ok()
-            .and_then(|id| self.types.messages.get_mut(id))
-        {
-            class.clone_into(&mut bound.class);
-        }
+        self.bind(message, class);
         let place = plan.branches.len();
         if plan.by_class.insert(class.to_owned(), place).is_some() {
             return Err(LoadError::new(name, field, format!("{class} has another branch")));
@@ -276,6 +371,39 @@ impl Compiler<'_> {
         plan.branches.push((branch.number(), field.to_owned(), message));
         Ok(())
     }
+}
+
+/// What the type variables of a message's class stand for.
+fn variables(message: &str, raw: &file::Message) -> Loaded<Vec<(String, JavaType)>> {
+    let err = |problem: String| LoadError::new(message, "type_args", problem);
+    let count = raw.type_args.len();
+    if !raw.type_params.is_empty() && raw.type_params.len() != count {
+        return Err(err(format!(
+            "{} names in type_params for {count} type_args",
+            raw.type_params.len()
+        )));
+    }
+    let mut variables: Vec<(String, JavaType)> = Vec::new();
+    for (place, text) in raw.type_args.iter().enumerate() {
+        let java = JavaType::parse(text).ok_or_else(|| err(format!("{text} is no Java type")))?;
+        if java.is_primitive() || java.is_void() {
+            return Err(err(format!("{text} cannot stand for a type variable")));
+        }
+        let name = match raw.type_params.get(place) {
+            Some(name) => name.clone(),
+            None if count == 1 => "T".to_owned(),
+            None => format!("T{}", place.saturating_add(1)),
+        };
+        let plain = JavaType::parse(&name).and_then(|java| java.name().map(str::to_owned));
+        if plain.as_deref() != Some(&name) || name.contains('.') {
+            return Err(err(format!("{name} is no name of a type variable")));
+        }
+        if variables.iter().any(|(known, _)| *known == name) {
+            return Err(err(format!("type variable {name} is named twice")));
+        }
+        variables.push((name, java));
+    }
+    Ok(variables)
 }
 
 /// The marker messages of protoc-gen-go-hessian2 (mapping section 2).

@@ -238,6 +238,7 @@ impl Compiler<'_> {
                 types.len()
             )));
         }
+        self.hold(message, explicit);
         let options = self.messages.get(name).copied().map(|raw| raw.options.clone());
         let options = options.unwrap_or_default();
         let (mut plans, mut parameters) = (Vec::new(), Vec::new());
@@ -304,6 +305,17 @@ impl Compiler<'_> {
         }
     }
 
+    /// Notes that the fields of a message are arguments or a result. One that is bound to a class stays that, too.
+    fn hold(&mut self, message: &MessageDescriptor, explicit: bool) {
+        if explicit {
+            return;
+        }
+        if let Some(raw) = self.messages.get(message.full_name()).copied() {
+            self.check_names(message, raw);
+        }
+        self.holders.insert(message.full_name().to_owned());
+    }
+
     /// The Java type of a field of a holder: as the binding's `types` or the field's option say, else its default.
     fn declared_java(&mut self, message: &str, field: &FieldDescriptor) -> Loaded<JavaType> {
         match self.declared(message, field)? {
@@ -322,6 +334,8 @@ impl Compiler<'_> {
             Some(java) => java,
             None => self.declared_java(message.full_name(), field)?,
         };
+        let (_, explicit) = self.class_of(message);
+        self.hold(message, explicit);
         let options = self
             .messages
             .get(message.full_name())
