@@ -1,17 +1,28 @@
 //! `landbridge decode`: bytes of a wire as a tree with offsets, for whoever looks at them at night; `landbridge encode`: the
 //! reverse, for scripts.
 //!
-//! What shows bytes (`dubbo2`, `hessian`, `pcap`, `tree`, `triple`) needs nothing but `codecs`: `tests/fuzz` fuzzes those files
-//! as they are.
+//! What shows bytes (all but `input`) needs nothing but `codecs`: `tests/fuzz` fuzzes those files as they are. A capture goes
+//! down this list: `packets` (the file) → `segment` (TCP in a packet) → `connection` (`stream`: its bytes in order) → `dubbo2` or
+//! `http2` (frames) → `report` (lines).
 
+mod capture;
+mod connection;
 mod dubbo2;
 mod hessian;
+mod hpack;
+mod http2;
 mod input;
-mod pcap;
+mod packets;
+mod report;
+mod segment;
+mod stream;
 mod tree;
 mod triple;
+#[cfg(test)]
+mod write;
 
 use std::io::{BufRead, Read, Write};
+use std::net::IpAddr;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -21,8 +32,12 @@ use tree::{Tree, auto, from_hex, hex, quoted};
 
 /// Print bytes of a wire as a tree with offsets.
 ///
-/// INPUT is hex (spaces and colons are ignored), a file of raw bytes, of hex, or a capture (pcap), or `-` for standard
+/// INPUT is hex (spaces and colons are ignored), a file of raw bytes, of hex, or a capture (pcap, pcapng), or `-` for standard
 /// input. What it is, is told by its first bytes unless WHAT says so.
+///
+/// A capture is shown while it is read, each frame when its last byte came: `tcpdump -U -w - port 20880 | landbridge decode
+/// auto --summary`. TCP is put back into order; what the capture lost is named, and the next frame is found. Of HTTP/2,
+/// headers are decoded and messages put together; TLS is not decrypted.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// What the bytes are.
@@ -34,6 +49,18 @@ pub(super) struct Arguments {
     /// One value in hex a line in, one line of typed JSON (or `error: …`) out; only with `hessian`.
     #[arg(long)]
     lines: bool,
+    /// Of a capture: one line a frame, no tree.
+    #[arg(long)]
+    summary: bool,
+    /// Of a capture: only frames whose line holds this, in any case; given twice, both.
+    #[arg(long, value_name = "TEXT")]
+    grep: Vec<String>,
+    /// Of a capture: only connections of this port, on either end.
+    #[arg(long)]
+    port: Vec<u16>,
+    /// Of a capture: only connections of this address, on either end.
+    #[arg(long, value_name = "ADDRESS")]
+    host: Vec<IpAddr>,
 }
 
 /// What bytes are.
@@ -77,10 +104,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         return by_line(hessian::line);
     }
-    let bytes = input::read(&arguments.input)?;
+    let bytes = match input::open(&arguments.input)? {
+        input::Source::Capture(capture) => return show_capture(capture, arguments),
+        input::Source::Bytes(bytes) => bytes,
+    };
+    if arguments.summary
+        || !(arguments.grep.is_empty() && arguments.port.is_empty() && arguments.host.is_empty())
+    {
+        let text = "--summary, --grep, --port and --host choose from a capture, and the input is none";
+        return Err(Failure::Wrong(text.to_owned()));
+    }
     let mut tree = Tree::default();
     let decoded = match arguments.what {
-        What::Auto if pcap::is_capture(&bytes) => pcap::decode(&bytes, &mut tree),
         What::Auto => {
             auto(&bytes, &mut tree);
             Ok(())
@@ -92,6 +127,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // What could be read is shown even where the rest is broken.
     super::say(tree.text.trim_end());
     decoded.map_err(|text| Failure::Failed(anyhow::anyhow!(text)))
+}
+
+fn show_capture(capture: std::io::BufReader<Box<dyn Read>>, arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.what != What::Auto {
+        let text = "the input is a capture, whose connections tell what they are: say `decode auto`";
+        return Err(Failure::Wrong(text.to_owned()));
+    }
+    let options = report::Options {
+        summary: arguments.summary,
+        grep: arguments.grep.iter().map(|text| text.to_lowercase()).collect(),
+        ports: arguments.port.clone(),
+        hosts: arguments.host.clone(),
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    capture::show(capture, &options, &mut out).map_err(|text| Failure::Failed(anyhow::anyhow!(text)))
 }
 
 /// Runs `encode`.
@@ -165,15 +215,6 @@ fn convert_lines<R: Read>(
         // One long line must not keep its memory for ever.
         line.shrink_to(1 << 20);
     }
-}
-
-fn read_stdin() -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .read_to_end(&mut bytes)
-        .context("read standard input")?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -252,11 +293,11 @@ mod tests {
         for entry in std::fs::read_dir(corpus).unwrap() {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
             let show = |bytes: &[u8]| {
-                let mut tree = Tree::default();
-                if pcap::is_capture(bytes) {
-                    let _ = pcap::decode(bytes, &mut tree);
+                if packets::is_capture(bytes) {
+                    let capture = std::io::BufReader::new(bytes);
+                    let _ = capture::show(capture, &report::Options::default(), &mut std::io::sink());
                 } else {
-                    auto(bytes, &mut tree);
+                    auto(bytes, &mut Tree::default());
                 }
             };
             show(&bytes);

@@ -1,23 +1,60 @@
 //! Where the bytes come from: hex, a file, standard input.
 
+use std::io::{BufReader, Read};
+
 use anyhow::Context;
 
+use super::packets::is_capture;
 use super::{Failure, from_hex};
 
-/// The bytes of an argument. Hex is told by holding nothing else; everything that is not hex is a file's name.
-pub(super) fn read(input: &str) -> Result<Vec<u8>, Failure> {
-    if input == "-" {
-        return Ok(from_bytes(super::read_stdin()?));
-    }
-    if let Some(bytes) = from_hex(input) {
-        return Ok(bytes);
-    }
-    let bytes = std::fs::read(input).with_context(|| format!("read {input}, which is no hex either"))?;
-    Ok(from_bytes(bytes))
+/// The most that is read of anything but a capture.
+const MOST: u64 = 512 << 20;
+
+/// What an argument names.
+pub(super) enum Source {
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// A capture, to be read packet by packet.
+    Capture(BufReader<Box<dyn Read>>),
 }
 
-/// A file of hex as its bytes; any other as it is.
-fn from_bytes(bytes: Vec<u8>) -> Vec<u8> {
-    let hex = std::str::from_utf8(&bytes).ok().and_then(from_hex);
-    hex.unwrap_or(bytes)
+/// What an argument names. Hex is told by holding nothing else; everything that is not hex is a file's name.
+pub(super) fn open(input: &str) -> Result<Source, Failure> {
+    if input == "-" {
+        return from_reader(Box::new(std::io::stdin()), "standard input");
+    }
+    if let Some(bytes) = from_hex(input) {
+        return Ok(from_bytes(bytes));
+    }
+    let file = std::fs::File::open(input).with_context(|| format!("read {input}, which is no hex either"))?;
+    from_reader(Box::new(file), input)
+}
+
+fn from_reader(mut reader: Box<dyn Read>, name: &str) -> Result<Source, Failure> {
+    let mut start = Vec::new();
+    let reading = || format!("read {name}");
+    reader
+        .by_ref()
+        .take(4)
+        .read_to_end(&mut start)
+        .with_context(reading)?;
+    if is_capture(&start) {
+        let whole: Box<dyn Read> = Box::new(std::io::Cursor::new(start).chain(reader));
+        return Ok(Source::Capture(BufReader::with_capacity(1 << 18, whole)));
+    }
+    reader.take(MOST).read_to_end(&mut start).with_context(reading)?;
+    if start.len() as u64 >= MOST {
+        let text = format!("{name} is larger than {} MiB and is no capture", MOST >> 20);
+        return Err(Failure::Failed(anyhow::anyhow!(text)));
+    }
+    // Hex as it is or as bytes, which may be a capture's.
+    let hex = std::str::from_utf8(&start).ok().and_then(from_hex);
+    Ok(from_bytes(hex.unwrap_or(start)))
+}
+
+fn from_bytes(bytes: Vec<u8>) -> Source {
+    if is_capture(&bytes) {
+        return Source::Capture(BufReader::new(Box::new(std::io::Cursor::new(bytes))));
+    }
+    Source::Bytes(bytes)
 }

@@ -1,6 +1,6 @@
 //! Lines with offsets, what bytes are, and how a line shows them.
 
-use super::{dubbo2, hessian, triple};
+use super::{dubbo2, hessian, http2, triple};
 
 /// Shows bytes as one kind of thing.
 type Decoder = fn(&[u8], &mut Tree) -> Result<(), String>;
@@ -9,7 +9,7 @@ type Decoder = fn(&[u8], &mut Tree) -> Result<(), String>;
 pub(super) fn auto(bytes: &[u8], tree: &mut Tree) {
     let readers: [Decoder; 3] = if bytes.starts_with(&[0xda, 0xbb]) {
         [dubbo2::frames, hessian::stream, triple::messages]
-    } else if triple::is_prefixed(bytes) || bytes.starts_with(b"PRI * HTTP/2.0") {
+    } else if triple::is_prefixed(bytes) || bytes.starts_with(http2::PREFACE) {
         [triple::messages, hessian::stream, dubbo2::frames]
     } else {
         [hessian::stream, triple::messages, dubbo2::frames]
@@ -30,17 +30,51 @@ pub(super) fn auto(bytes: &[u8], tree: &mut Tree) {
     }
 }
 
+/// The most lines of a tree; what a person reads at night is less.
+const MOST_LINES: usize = 1 << 20;
+
 /// Lines of `offset  indented text`.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) text: String,
+    lines: usize,
+    /// Where parts of what is shown stand, when it did not come in one piece: offset in it, and offset to be written.
+    pieces: Vec<(usize, usize)>,
 }
 
 impl Tree {
+    /// A tree of bytes that came in pieces.
+    pub(super) fn at(pieces: Vec<(usize, usize)>) -> Self {
+        Self {
+            pieces,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn line(&mut self, offset: usize, depth: usize, text: &str) {
         use std::fmt::Write;
+        self.lines += 1;
+        if self.lines > MOST_LINES {
+            if self.lines == MOST_LINES + 1 {
+                self.text.push_str("…  the rest is left out\n");
+            }
+            return;
+        }
+        let piece = self.pieces.iter().rev().find(|(start, _)| *start <= offset);
+        let offset = piece.map_or(offset, |(start, at)| at + (offset - start));
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "{offset:06x}  {:width$}{text}", "", width = depth * 2);
+    }
+
+    /// An empty tree of the same bytes.
+    pub(super) fn like(&self) -> Self {
+        Self::at(self.pieces.clone())
+    }
+
+    /// The lines of another tree behind these.
+    pub(super) fn append(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.text.push_str(&other.text);
     }
 }
 

@@ -4,12 +4,10 @@ use bytes::Bytes;
 use codecs::triple::message::{Compression, PREFIX, Splitter};
 use codecs::triple::wrapper;
 
-use super::{Tree, hessian, hex, quoted};
+use super::{Tree, hessian, hex, http2, quoted};
 
 /// The largest message that is shown.
 const MOST: usize = 64 << 20;
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Whether bytes begin with a message's 5-byte prefix that fits.
 pub(super) fn is_prefixed(bytes: &[u8]) -> bool {
@@ -23,18 +21,13 @@ pub(super) fn is_prefixed(bytes: &[u8]) -> bool {
 
 /// Messages with their prefix, one message without it, or one direction of an HTTP/2 connection.
 pub(super) fn messages(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
-    if bytes.starts_with(PREFACE) || is_http2(bytes) {
-        return http2(bytes, tree);
+    if bytes.starts_with(http2::PREFACE) || http2::is_server(bytes) {
+        return http2::frames(bytes, tree);
     }
     if is_prefixed(bytes) {
         return prefixed(&Bytes::copy_from_slice(bytes), 0, 0, tree);
     }
     message(&Bytes::copy_from_slice(bytes), 0, 0, tree)
-}
-
-/// A server's side begins with SETTINGS.
-fn is_http2(bytes: &[u8]) -> bool {
-    matches!(bytes, [0, 0, length, 4, 0, 0, 0, 0, 0, ..] if length % 6 == 0)
 }
 
 fn prefixed(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result<(), String> {
@@ -51,6 +44,8 @@ fn prefixed(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result
         } else {
             Compression::Identity
         };
+        // Offsets in what was inflated count from its beginning.
+        let start = if next.compressed { 0 } else { start };
         let plain = next
             .inflate(compression, MOST)
             .map_err(|error| error.to_string())?;
@@ -59,7 +54,20 @@ fn prefixed(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result
     splitter.finish().map_err(|error| error.to_string())
 }
 
-fn message(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result<(), String> {
+/// What a message is, in few words.
+pub(super) fn name(bytes: &Bytes) -> String {
+    match wrapper::Request::decode(bytes) {
+        Ok(request) if wrapper::is_serialization_name(&request.serialize_type) => {
+            let types: Vec<&str> = request.arg_types.iter().map(|name| name.as_str()).collect();
+            let types = quoted(&types.join(", "));
+            format!("wrapper {} ({})", request.serialize_type, types.trim_matches('"'))
+        }
+        _ => format!("message of {} bytes", bytes.len()),
+    }
+}
+
+/// A message without its prefix, which stands at `base`.
+pub(super) fn message(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result<(), String> {
     if let Ok(request) = wrapper::Request::decode(bytes)
         && wrapper::is_serialization_name(&request.serialize_type)
     {
@@ -129,10 +137,10 @@ fn nested(number: u64, value: &[u8], start: usize, inner: usize, depth: usize, t
     if let Some(text) = text.filter(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace())) {
         return tree.line(start, depth, &format!("{number}: {}", quoted(text)));
     }
-    let mut attempt = Tree::default();
+    let mut attempt = tree.like();
     if depth < DEEPEST && fields(value, inner, depth + 1, &mut attempt).is_ok() {
         tree.line(start, depth, &format!("{number}: message, {} bytes", value.len()));
-        tree.text.push_str(&attempt.text);
+        tree.append(attempt);
     } else {
         tree.line(
             start,
@@ -159,69 +167,6 @@ fn take<'a>(bytes: &'a [u8], at: &mut usize, length: usize) -> Option<&'a [u8]> 
     let taken = bytes.get(*at..at.checked_add(length)?)?;
     *at += length;
     Some(taken)
-}
-
-/// Frames of one direction; header blocks stay compressed, because their table began with the connection.
-fn http2(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
-    const NAMES: [&str; 10] = [
-        "DATA",
-        "HEADERS",
-        "PRIORITY",
-        "RST_STREAM",
-        "SETTINGS",
-        "PUSH_PROMISE",
-        "PING",
-        "GOAWAY",
-        "WINDOW_UPDATE",
-        "CONTINUATION",
-    ];
-    let mut at = 0;
-    if bytes.starts_with(PREFACE) {
-        tree.line(0, 0, "HTTP/2 preface");
-        at = PREFACE.len();
-    }
-    // DATA of a stream may be cut anywhere: it is put together before messages are looked for.
-    let mut streams: std::collections::BTreeMap<u32, (usize, Vec<u8>)> = std::collections::BTreeMap::new();
-    while at < bytes.len() {
-        let start = at;
-        let Some(head) = take(bytes, &mut at, 9) else {
-            return Err(format!("an HTTP/2 frame at {start:#x} that is not whole"));
-        };
-        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        let (kind, flags) = (usize::from(head[3]), head[4]);
-        let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
-        let inner = at;
-        let Some(payload) = take(bytes, &mut at, length) else {
-            return Err(format!("an HTTP/2 frame at {start:#x} that is not whole"));
-        };
-        let name = NAMES.get(kind).copied().unwrap_or("unknown frame");
-        let end = if kind <= 1 && flags & 1 != 0 {
-            ", END_STREAM"
-        } else {
-            ""
-        };
-        tree.line(
-            start,
-            0,
-            &format!("{name}  stream {stream}, flags {flags:#04x}, {length} bytes{end}"),
-        );
-        match kind {
-            0 if flags & 8 == 0 => {
-                let (first, data) = streams.entry(stream).or_insert((inner, Vec::new()));
-                if data.is_empty() {
-                    *first = inner;
-                }
-                data.extend_from_slice(payload);
-                if is_prefixed(data) {
-                    let (first, data) = (*first, std::mem::take(data));
-                    let _ = prefixed(&data.into(), first, 1, tree);
-                }
-            }
-            3 | 7 | 8 => tree.line(inner, 1, &hex(payload, 64)),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
