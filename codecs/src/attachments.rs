@@ -270,9 +270,14 @@ impl Attachments {
         limits: &Limits,
     ) -> Result<(), DecodeError> {
         match &self.source {
-            Source::Hessian(map) if self.changes.is_empty() => {
-                append(&map.bytes, &map.skimmed, writer, scratch, limits)
-            }
+            Source::Hessian(map) if self.changes.is_empty() => append(
+                &map.bytes,
+                &map.skimmed,
+                writer,
+                scratch,
+                limits,
+                limits.decoded_bytes,
+            ),
             Source::Hessian(map) if map.skimmed.uses.any() => self.rewrite_map(map, writer, scratch, limits),
             source => {
                 writer.begin_map(None);
@@ -315,6 +320,7 @@ impl Attachments {
     ) -> Result<(), DecodeError> {
         let mut reader = Reader::over(&map.bytes, &mut scratch.tables, limits);
         scratch.rewrite.clear();
+        let most = writer.len().saturating_add(limits.decoded_bytes);
         if let Token::MapStart { reference, .. } = reader.read()? {
             scratch.rewrite.map_reference(reference, writer.begin_map(None));
             loop {
@@ -330,8 +336,10 @@ impl Attachments {
                     continue;
                 }
                 if reader.rewind(&mark) {
-                    copy_value(&mut reader, writer, &mut scratch.rewrite, limits.decoded_bytes)?;
-                    copy_value(&mut reader, writer, &mut scratch.rewrite, limits.decoded_bytes)?;
+                    for _ in 0..2 {
+                        let budget = most.saturating_sub(writer.len());
+                        copy_value(&mut reader, writer, &mut scratch.rewrite, budget)?;
+                    }
                 }
             }
         } else {

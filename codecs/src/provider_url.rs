@@ -3,6 +3,7 @@
 //! Read and written with our own parser: generic ones lower-case hosts, refuse `_` in them and normalise escapes, and any of
 //! that makes another node of it. A URL keeps its text, so it prints exactly as it was read.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -291,10 +292,10 @@ impl ProviderUrl {
 
     /// The names of the methods in the order written, each once; empty when not listed (`simplified`), or `*` alone.
     pub fn methods(&self) -> Vec<&str> {
-        let mut methods = Vec::new();
+        let (mut methods, mut seen) = (Vec::new(), HashSet::new());
         for method in self.parameter("methods").unwrap_or_default().split(',') {
             let method = method.trim();
-            if !method.is_empty() && !methods.contains(&method) {
+            if !method.is_empty() && seen.insert(method) {
                 methods.push(method);
             }
         }
@@ -310,26 +311,31 @@ impl ProviderUrl {
     pub fn timeouts(&self) -> Vec<(&str, Duration)> {
         let methods = self.methods();
         let listed = !methods.is_empty() && methods != ["*"];
+        let methods: HashSet<&str> = methods.into_iter().collect();
         let mut timeouts: Vec<(&str, Duration)> = Vec::new();
         timeouts.extend(
             self.parameter("timeout")
                 .and_then(duration)
                 .map(|timeout| ("", timeout)),
         );
+        let mut places: HashMap<&str, usize> = (0..timeouts.len()).map(|at| ("", at)).collect();
         for (key, value) in self.parameters() {
             let key = key.strip_prefix("default.").unwrap_or(key);
             let Some(method) = key.strip_suffix(".timeout") else {
                 continue;
             };
             let is_method = if listed {
-                methods.contains(&method)
+                methods.contains(method)
             } else {
                 !method.contains('.') && !matches!(method, "heartbeat" | "connect" | "session" | "close")
             };
             match duration(value) {
-                Some(timeout) if is_method => match timeouts.iter_mut().find(|(m, _)| *m == method) {
+                Some(timeout) if is_method => match places.get(method).and_then(|at| timeouts.get_mut(*at)) {
                     Some(slot) => slot.1 = timeout,
-                    None => timeouts.push((method, timeout)),
+                    None => {
+                        places.insert(method, timeouts.len());
+                        timeouts.push((method, timeout));
+                    }
                 },
                 _ => {}
             }

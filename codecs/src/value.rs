@@ -14,8 +14,9 @@ use crate::hessian2::{
     Writer,
 };
 
-/// The deepest nesting a tree is built for, whatever [`Limits::depth`] says: dropping and comparing it is recursive.
-pub const MAX_DEPTH: u32 = 1024;
+/// The deepest nesting a tree is built for, whatever [`Limits::depth`] says: reading, writing, dropping and comparing one is
+/// recursive, and must fit a thread's usual 2 MiB of stack in a debug build too.
+pub const MAX_DEPTH: u32 = 256;
 
 /// One Hessian value.
 #[derive(Clone, Debug)]

@@ -79,20 +79,23 @@ pub fn join_arguments(
             return Ok(argument.slice(..skimmed.end));
         }
         let mut writer = Writer::continued(&mut out, next, TypeNames::Literal);
-        append(argument, &skimmed, &mut writer, scratch, limits)?;
+        // All arguments share the budget: a type name that stands once is spelt out wherever it is used.
+        let budget = limits.decoded_bytes.saturating_sub(writer.len());
+        append(argument, &skimmed, &mut writer, scratch, limits, budget)?;
         next = writer.counts();
     }
     Ok(out.into())
 }
 
 /// Appends the value `skimmed` of the stream `input`, which begins with empty tables and holds nothing before that value,
-/// to a stream that goes on.
+/// to a stream that goes on. What has to be rewritten takes at most `budget` bytes.
 pub(crate) fn append(
     input: &[u8],
     skimmed: &Skimmed,
     writer: &mut Writer<'_>,
     scratch: &mut Scratch,
     limits: &Limits,
+    budget: usize,
 ) -> Result<(), DecodeError> {
     let value = input.get(..skimmed.end).unwrap_or(input);
     if skimmed.uses.may_move(Counts::default(), writer.counts()) {
@@ -101,19 +104,24 @@ pub(crate) fn append(
     }
     let mut reader = Reader::over(value, &mut scratch.tables, limits);
     scratch.rewrite.clear();
-    copy_value(&mut reader, writer, &mut scratch.rewrite, limits.decoded_bytes)
+    copy_value(&mut reader, writer, &mut scratch.rewrite, budget)
 }
 
 impl RewriteMaps {
     /// Forgets the stream that was copied to.
     pub(crate) fn clear(&mut self) {
-        self.references.clear();
+        for from in self.copied.drain(..) {
+            if let Some(slot) = self.references.get_mut(index(from)) {
+                *slot = NONE;
+            }
+        }
         self.classes.clear();
     }
 
     /// What stands as `from` in the source stands as `to` in the copy.
     pub(crate) fn map_reference(&mut self, from: u32, to: u32) {
         set(&mut self.references, from, to);
+        self.copied.push(from);
     }
 }
 
@@ -153,7 +161,7 @@ pub(crate) fn copy_value(
                     Some(len) => writer.begin_list_as(type_name, index(len)),
                     None => writer.begin_variable_list(type_name),
                 };
-                set(&mut maps.references, reference, copy);
+                maps.map_reference(reference, copy);
                 marks.push(len.is_none());
             }
             Token::MapStart {
@@ -161,12 +169,12 @@ pub(crate) fn copy_value(
                 type_index,
             } => {
                 let type_name = type_index.and_then(|of| reader.type_name(of));
-                set(&mut maps.references, reference, writer.begin_map_as(type_name));
+                maps.map_reference(reference, writer.begin_map_as(type_name));
                 marks.push(true);
             }
             Token::ObjectStart { reference, class } => {
                 let copy = copy_class(reader, writer, &mut maps.classes, class);
-                set(&mut maps.references, reference, writer.begin_object(copy));
+                maps.map_reference(reference, writer.begin_object(copy));
                 marks.push(false);
             }
             Token::Ref(reference) => match known(&maps.references, reference) {

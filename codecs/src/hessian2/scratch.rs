@@ -30,6 +30,7 @@ impl Scratch {
             bytes_of(&tables.open),
             bytes_of(&tables.entered),
             bytes_of(&self.rewrite.references),
+            bytes_of(&self.rewrite.copied),
             bytes_of(&self.rewrite.classes),
         ]
         .iter()
@@ -178,5 +179,8 @@ pub(crate) struct SkimTables {
 #[derive(Debug, Default)]
 pub(crate) struct RewriteMaps {
     pub(crate) references: Vec<u32>,
+    /// The entries of `references` that are in use: forgetting a stream costs what was copied of it, however far back in
+    /// the tables that stood.
+    pub(crate) copied: Vec<u32>,
     pub(crate) classes: Vec<u32>,
 }

@@ -486,13 +486,25 @@ impl Parser<'_> {
                 self.ids.insert(id, number);
             }
         }
+        // Not in this function: its frame would stand on the stack once for each level of nesting.
         let raw = self.raw(first)?;
+        self.build(class, &name, raw, members)
+    }
+
+    /// The value of a class from its `v`.
+    fn build(
+        &mut self,
+        class: &JavaText,
+        name: &str,
+        raw: Raw,
+        members: &Members,
+    ) -> Result<Value, ParseError> {
         let problem = ParseError {
             offset: self.at,
             problem: "v does not fit t",
         };
         let parsed = |literal: &str| literal.parse::<i64>().ok();
-        Ok(match (&*name, raw) {
+        Ok(match (name, raw) {
             ("java.lang.Boolean", Raw::Literal(literal)) => {
                 Value::Bool(literal.parse().map_err(|_| problem)?)
             }
@@ -511,18 +523,18 @@ impl Parser<'_> {
             }
             (_, Raw::Literal(literal)) => {
                 let millis = Text::Millis(parsed(&literal).ok_or(problem.clone())?);
-                self.leaf(&name, &millis, members.id).ok_or(problem)?
+                self.leaf(name, &millis, members.id).ok_or(problem)?
             }
             (_, Raw::Quoted(text)) => {
                 let text = Text::Quoted(text.as_str().ok_or(problem.clone())?.to_owned());
-                self.leaf(&name, &text, members.id).ok_or(problem)?
+                self.leaf(name, &text, members.id).ok_or(problem)?
             }
             (LIST, Raw::List(items)) => Value::List(items.into()),
             (MAP, Raw::List(items)) if items.is_empty() => Value::Map(Box::default()),
             (MAP, Raw::Entries(entries)) => Value::Map(entries.into()),
-            (_, Raw::List(items)) if items.is_empty() && is_map(&name) => Value::typed_map(&name, Vec::new()),
+            (_, Raw::List(items)) if items.is_empty() && is_map(name) => Value::typed_map(name, Vec::new()),
             (_, Raw::List(items)) => Value::TypedList(Box::new(TypedList {
-                type_name: Arc::new(list_type(&name).unwrap_or_default().into()),
+                type_name: Arc::new(list_type(name).unwrap_or_default().into()),
                 items: items.into(),
             })),
             (_, Raw::Entries(entries)) => Value::TypedMap(Box::new(TypedMap {

@@ -173,7 +173,7 @@ impl<'j> Parser<'j> {
             .ok_or_else(|| ("?".to_owned(), "has no name".to_owned()))?;
         let failed = |reason: String| (name.to_owned(), reason);
         // What follows writes signatures with it and reads them back.
-        if !parse_method(&format!("{name}()")).is_some_and(|(read, _)| read == name) {
+        if parse_method(&format!("{name}()")).is_none_or(|(read, _)| read != name) {
             return Err(failed("is no name of a Java method".to_owned()));
         }
         let mut parameters = Vec::new();

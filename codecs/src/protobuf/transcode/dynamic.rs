@@ -38,6 +38,7 @@ const BIG_INTEGER: &str = "java.math.BigInteger";
 impl<'a> ToProtobuf<'a, '_> {
     /// The content of a message for a value of any kind. `token` is not null unless the message can say so.
     pub(super) fn dynamic(&mut self, conv: &Conv, token: Token<'a>) -> Fallible<()> {
+        self.within_limit()?;
         let keep_class = conv.keep_class;
         match conv.proto {
             F::JavaValue => self.java_value(token),
@@ -402,7 +403,7 @@ impl ToHessian<'_, '_> {
                             Some(name) => utf8(name)?.to_owned(),
                             None => String::new(),
                         };
-                        self.begin_dynamic(class, &["name".to_owned()]);
+                        self.begin_dynamic(class, &["name".to_owned()])?;
                         self.writer.string(&name);
                     }
                 }
@@ -466,7 +467,7 @@ impl ToHessian<'_, '_> {
             names.push(name.to_owned());
             values.push(value.last().copied().unwrap_or_default());
         }
-        self.begin_dynamic(class, &names);
+        self.begin_dynamic(class, &names)?;
         for (name, value) in names.iter().zip(values) {
             self.java_value(value).map_err(|fault| fault.within(name))?;
         }
@@ -474,18 +475,24 @@ impl ToHessian<'_, '_> {
     }
 
     /// Begins an object of a class that no plan knows, defining it at its first use.
-    pub(super) fn begin_dynamic(&mut self, class: &str, names: &[String]) -> u32 {
-        let known = self
-            .classes
-            .iter()
-            .position(|(known, fields)| known == class && fields == names);
-        let index = known.unwrap_or_else(|| {
-            self.classes.push((class.to_owned(), names.to_vec()));
-            self.classes.len().saturating_sub(1)
-        });
-        let key = (usize::MAX / 4).saturating_add(index);
-        self.writer
-            .begin_object_of(key, class, names.iter().map(String::as_str))
+    pub(super) fn begin_dynamic(&mut self, class: &str, names: &[String]) -> Fallible<u32> {
+        let mut key = Vec::with_capacity(class.len().saturating_add(names.len().saturating_mul(16)));
+        for name in std::iter::once(class).chain(names.iter().map(String::as_str)) {
+            key.extend_from_slice(&name.len().to_le_bytes());
+            key.extend_from_slice(name.as_bytes());
+        }
+        let class = match self.classes.get(&key) {
+            Some(class) => *class,
+            None if self.classes.len() >= self.most_classes => {
+                return Err(fault(Rule::Limit, "message has too many Java classes"));
+            }
+            None => {
+                let class = self.writer.define_class(class, names.iter().map(String::as_str));
+                self.classes.insert(key, class);
+                class
+            }
+        };
+        Ok(self.writer.begin_object(class))
     }
 
     fn json_value(&mut self, bytes: &[u8]) -> Fallible<()> {

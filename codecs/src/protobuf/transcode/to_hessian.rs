@@ -2,12 +2,13 @@
 //! numbers. Nothing is built but a table of offsets in reused memory.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::error::{Fallible, Rule, fault};
 use super::super::plan::{Conv, F, FieldPlan, J, ListPlan, MapPlan, MessagePlan, Shape, Types, get};
 use super::super::wire::{self, Fields, Wire};
 use super::{Lossy, Scratch};
+use crate::hessian2::wire::index;
 use crate::hessian2::{Limits, Writer};
 
 /// How deep messages may nest.
@@ -39,8 +40,14 @@ pub(super) struct ToHessian<'s, 'o> {
     depth: u32,
     /// Steps left.
     nodes: u32,
-    /// Classes that are written for values without a plan.
-    pub(super) classes: Vec<(String, Vec<String>)>,
+    /// How long the output may become.
+    most: usize,
+    /// Bytes that messages in several pieces may still take when they are put together.
+    merging: usize,
+    /// Classes that are written for values without a plan, by name and fields; hashed, because the caller chooses them.
+    pub(super) classes: HashMap<Vec<u8>, u32>,
+    /// How many of them there may be.
+    pub(super) most_classes: usize,
     /// Write objects as maps, as a generic caller wants them.
     pub(super) generic: bool,
 }
@@ -55,6 +62,9 @@ impl<'s, 'o> ToHessian<'s, 'o> {
         scratch.slots.clear();
         scratch.open.clear();
         Self {
+            most: writer.len().saturating_add(limits.decoded_bytes),
+            merging: limits.decoded_bytes,
+            most_classes: index(limits.classes),
             writer,
             types,
             lossy: &mut scratch.lossy,
@@ -62,7 +72,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             open: &mut scratch.open,
             depth: 0,
             nodes: limits.nodes,
-            classes: Vec::new(),
+            classes: HashMap::new(),
             generic: false,
         }
     }
@@ -83,6 +93,39 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             }
             None => Err(fault(Rule::Limit, "message has too many values")),
         }
+    }
+
+    /// Refuses to go on when the output has passed its limit: an empty message becomes an object of all its fields.
+    #[inline]
+    fn within_limit(&self) -> Fallible<()> {
+        if self.writer.len() > self.most {
+            return Err(fault(Rule::Limit, "converted value is too large"));
+        }
+        Ok(())
+    }
+
+    /// Counts bytes of a message in several pieces before they are put together.
+    fn merge(&mut self, bytes: usize) -> Fallible<()> {
+        match self.merging.checked_sub(bytes) {
+            Some(left) => {
+                self.merging = left;
+                Ok(())
+            }
+            None => Err(fault(Rule::Limit, "message has too many values in pieces")),
+        }
+    }
+
+    /// The occurrences of a message field as one message.
+    fn merged(&mut self, bytes: &[u8], field: u32, slot: &Slot) -> Fallible<Vec<u8>> {
+        let mut merged = Vec::new();
+        let mut fields = Fields::from(bytes.get(..slot.end).unwrap_or(bytes), slot.first);
+        while let Some((number, wire)) = fields.next_field()? {
+            if let (true, Wire::Bytes(piece)) = (number == field, wire) {
+                self.merge(piece.len())?;
+                merged.extend_from_slice(piece);
+            }
+        }
+        Ok(merged)
     }
 
     pub(super) fn deeper(&mut self) -> Fallible<()> {
@@ -144,7 +187,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
                 .chain(collected.keys().copied())
                 .map(str::to_owned)
                 .collect();
-            self.begin_dynamic(&message.class, &names)
+            self.begin_dynamic(&message.class, &names)?
         };
         self.open.push((id, reference));
         self.members(message, bytes)?;
@@ -188,10 +231,15 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     }
 
     /// The bytes of a message field, its pieces put together; none when it is absent.
-    fn whole_content<'b>(&self, bytes: &'b [u8], field: &FieldPlan, slot: usize) -> Fallible<Cow<'b, [u8]>> {
+    fn whole_content<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        field: &FieldPlan,
+        slot: usize,
+    ) -> Fallible<Cow<'b, [u8]>> {
         let slot = self.slots.get(slot).copied().unwrap_or_default();
         if slot.count > 1 {
-            return Ok(Cow::Owned(merged(bytes, field.number, &slot)?));
+            return Ok(Cow::Owned(self.merged(bytes, field.number, &slot)?));
         }
         let start = usize::try_from(slot.value).unwrap_or(usize::MAX);
         let content = bytes.get(start..start.saturating_add(slot.len));
@@ -355,7 +403,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
                 }
                 if slot.count > 1 && conv.proto.is_message() {
                     // Several occurrences of one message are one message in pieces.
-                    let merged = merged(bytes, field.number, &slot)?;
+                    let merged = self.merged(bytes, field.number, &slot)?;
                     return self.value(conv, Wire::Bytes(&merged));
                 }
                 self.value(conv, wire)
@@ -428,6 +476,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
 
     /// What is inside of a message type.
     pub(super) fn content(&mut self, conv: &Conv, bytes: &[u8]) -> Fallible<()> {
+        self.within_limit()?;
         match &conv.proto {
             F::Message(id) => self.object(*id, bytes),
             F::Polymorphic(id) => self.branch(*id, bytes),
@@ -486,7 +535,15 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             }
             Some((message, name, pieces)) => match pieces.as_slice() {
                 [only] => self.object(message, only),
-                several => self.object(message, &several.concat()),
+                several => {
+                    self.merge(
+                        several
+                            .iter()
+                            .map(|piece| piece.len())
+                            .fold(0, usize::saturating_add),
+                    )?;
+                    self.object(message, &several.concat())
+                }
             }
             .map_err(|fault| fault.within(name)),
         }
@@ -613,7 +670,7 @@ impl ToHessian<'_, '_> {
     #[cold]
     fn check_keys(&mut self, plan: &MapPlan, entries: &[Entry<'_>]) -> Fallible<()> {
         let mut seen: HashSet<Vec<u8>> = HashSet::new();
-        let mut twice = false;
+        let (mut twice, mut kept) = (false, 0usize);
         for entry in entries {
             let mut alone = Vec::new();
             let (mut slots, mut open) = (Vec::new(), Vec::new());
@@ -625,11 +682,15 @@ impl ToHessian<'_, '_> {
                 open: &mut open,
                 depth: self.depth,
                 nodes: self.nodes,
-                classes: Vec::new(),
+                most: self.most.saturating_sub(kept),
+                merging: self.merging,
+                most_classes: self.most_classes,
+                classes: HashMap::new(),
                 generic: self.generic,
             };
             // A key that is refused is refused again where it is written.
             if walk.value(&plan.key, entry.key).is_ok() {
+                kept = kept.saturating_add(alone.len());
                 twice |= !seen.insert(alone);
             }
         }
@@ -826,18 +887,6 @@ fn occurrences(plan: &FieldPlan, wire: Wire<'_>) -> Fallible<Option<usize>> {
     };
     // An empty packed field is no element, but it is the field.
     Ok((count > 0).then_some(count))
-}
-
-/// The occurrences of a message field as one message.
-fn merged(bytes: &[u8], field: u32, slot: &Slot) -> Fallible<Vec<u8>> {
-    let mut merged = Vec::new();
-    let mut fields = Fields::from(bytes.get(..slot.end).unwrap_or(bytes), slot.first);
-    while let Some((number, wire)) = fields.next_field()? {
-        if let (true, Wire::Bytes(piece)) = (number == field, wire) {
-            merged.extend_from_slice(piece);
-        }
-    }
-    Ok(merged)
 }
 
 /// What a field of this type is when it is not there.

@@ -29,6 +29,8 @@ pub(super) struct ToProtobuf<'a, 's> {
     pub(super) types: &'s Types,
     pub(super) lossy: &'s mut Lossy,
     pub(super) out: Vec<u8>,
+    /// How long the output may become.
+    most: usize,
     maps: &'s mut ClassMaps,
     segments: &'s mut Vec<Segment>,
     input: &'a [u8],
@@ -48,6 +50,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             reader: Reader::new(stream, &mut scratch.hessian, limits),
             types,
             lossy: &mut scratch.lossy,
+            most: out.len().saturating_add(limits.decoded_bytes),
             out,
             maps: &mut scratch.maps,
             segments: &mut scratch.segments,
@@ -61,8 +64,19 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         self.lossy.apply(rule, self.types.policies.get(rule), detail)
     }
 
+    /// Refuses to go on when the output has passed its limit: names of classes and fields, which a stream holds once, are
+    /// written with each object that no message is bound to.
+    #[inline]
+    pub(super) fn within_limit(&self) -> Fallible<()> {
+        if self.out.len() > self.most {
+            return Err(fault(Rule::Limit, "converted value is too large"));
+        }
+        Ok(())
+    }
+
     /// The next value, references followed.
     pub(super) fn read_value(&mut self) -> Fallible<Token<'a>> {
+        self.within_limit()?;
         let token = self.reader.read()?;
         self.follow(token)
     }
