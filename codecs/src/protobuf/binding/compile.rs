@@ -8,7 +8,7 @@ mod message;
 mod options;
 mod service;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
@@ -47,8 +47,10 @@ pub(super) fn load(file: &str, yaml: &str, read: &mut ReadFile<'_>) -> Result<Bi
         if let Err(error) = compiler.named(message) {
             compiler.fault(error);
         }
+        compiler.compile_pending();
     }
     let exceptions = Arc::new(compiler.exceptions());
+    compiler.compile_pending();
     compiler.inherit();
     compiler.index_classes();
     if !compiler.faults.is_empty() {
@@ -85,6 +87,8 @@ struct Compiler<'r> {
     message_ids: HashMap<String, u32>,
     enum_ids: HashMap<String, u32>,
     polymorphic_ids: HashMap<String, u32>,
+    /// Messages that have a place and no plan yet.
+    pending: VecDeque<(MessageDescriptor, u32)>,
     /// Everything wrong so far.
     faults: Vec<LoadError>,
     /// The interface and rpc at hand.
@@ -104,6 +108,7 @@ impl<'r> Compiler<'r> {
             message_ids: HashMap::new(),
             enum_ids: HashMap::new(),
             polymorphic_ids: HashMap::new(),
+            pending: VecDeque::new(),
             faults: Vec::new(),
             within: None,
         };

@@ -35,21 +35,12 @@ pub(super) struct Merged {
 }
 
 /// Merges. The first by interface, group, version and application decides where they disagree, in whatever order they came.
-pub(super) fn merge(mut definitions: Vec<Definition>, notes: &mut Notes) -> Merged {
-    definitions.sort_by(|one, other| {
-        let key = |of: &Definition| {
-            (
-                of.interface.clone(),
-                of.group.clone(),
-                of.version.clone(),
-                of.origin.clone(),
-            )
-        };
-        let methods = |of: &Definition| format!("{:?}{:?}", of.methods, of.types);
-        key(one)
-            .cmp(&key(other))
-            .then_with(|| methods(one).cmp(&methods(other)))
-    });
+pub(super) fn merge(definitions: Vec<Definition>, notes: &mut Notes) -> Merged {
+    // The same one may come twice: an application is published again under another name of its node.
+    let mut keyed: Vec<_> = definitions.into_iter().map(|of| (key(&of), of)).collect();
+    keyed.sort_by(|one, other| one.0.cmp(&other.0));
+    keyed.dedup_by(|one, other| one.0 == other.0);
+    let definitions: Vec<Definition> = keyed.into_iter().map(|(_, definition)| definition).collect();
     let mut interfaces: BTreeMap<String, Interface> = BTreeMap::new();
     let mut types: BTreeMap<String, (Shape, String)> = BTreeMap::new();
     let missing = only_some_have(&definitions);
@@ -108,6 +99,20 @@ pub(super) fn merge(mut definitions: Vec<Definition>, notes: &mut Notes) -> Merg
             .map(|(class, (shape, _))| (class, shape))
             .collect(),
     }
+}
+
+/// Everything by which two definitions can differ, what decides first.
+fn key(of: &Definition) -> [String; 5] {
+    [
+        of.interface.clone(),
+        of.group.clone(),
+        of.version.clone(),
+        of.origin.clone(),
+        format!(
+            "{:?} {:?} {:?} {:?}",
+            of.methods, of.types, of.unreadable, of.protobuf
+        ),
+    ]
 }
 
 impl Interface {
@@ -216,7 +221,7 @@ fn merge_shape(
                 notes.add(
                     Kind::Conflict,
                     format!(
-                        "{class}: {} is in one of {first} and {origin} only: it is drafted",
+                        "{class}: only one of {first} and {origin} has {}: drafted all the same",
                         fields.join(", ")
                     ),
                 );
@@ -251,7 +256,7 @@ fn merge_shape(
         }
         _ => notes.add(
             Kind::Conflict,
-            format!("{class}: is an enum in one of {first} and {origin} only: the first is used"),
+            format!("{class}: only one of {first} and {origin} says that it is an enum: the first is used"),
         ),
     }
 }

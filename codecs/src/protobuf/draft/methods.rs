@@ -6,7 +6,7 @@ use super::definition::Method;
 use super::hints::MethodHint;
 use super::lock::LockedRpc;
 use super::merge::{Interface, Offered};
-use super::names::{by_parameters, field_name, is_identifier, rpc_name, simple_name};
+use super::names::{alike, by_parameters, field_name, is_identifier, rpc_name, simple_name};
 use super::note::Kind;
 use super::{Drafter, Field, Message, Role, Rpc, Service};
 use crate::protobuf::java::JavaType;
@@ -240,7 +240,7 @@ impl Drafter {
             Some(names) => names.iter().map(|name| field_name(name)).collect(),
             None => (0..method.types.len()).map(|at| format!("arg{at}")).collect(),
         };
-        let distinct: BTreeSet<&String> = arguments.iter().collect();
+        let distinct: BTreeSet<String> = arguments.iter().map(|name| alike(name)).collect();
         if distinct.len() != arguments.len() {
             return Err("the hint names two parameters alike".to_owned());
         }

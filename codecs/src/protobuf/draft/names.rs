@@ -65,6 +65,15 @@ const RESERVED: [&str; 16] = [
     "reserved", "import", "package", "syntax", "stream", "extend",
 ];
 
+/// What two names of one message or enum must not have in common: compilers refuse names that differ in case and
+/// underscores only.
+pub(super) fn alike(name: &str) -> String {
+    name.chars()
+        .filter(|c| *c != '_')
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
 /// The JSON name that protobuf derives from a field's name.
 pub(super) fn json_name(field: &str) -> String {
     let mut out = String::new();
@@ -103,7 +112,10 @@ pub(super) fn enum_constant(name: &str, java: &str) -> String {
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
-    let stem = if stem.is_empty() { "EMPTY" } else { &stem };
+    let stem = match stem.trim_matches('_') {
+        "" => "EMPTY",
+        stem => stem,
+    };
     format!("{}_{stem}", upper_snake(name))
 }
 

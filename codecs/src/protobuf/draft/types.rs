@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::definition::Shape;
-use super::names::{enum_constant, field_name, holder_name, rpc_name, simple_name};
+use super::names::{alike, enum_constant, field_name, holder_name, json_name, rpc_name, simple_name};
 use super::note::Kind;
 use super::{Drafter, Enum, Field, Message, Role};
 use crate::protobuf::java::JavaType;
@@ -228,7 +228,9 @@ impl Drafter {
             | "java.util.UUID"
             | "java.util.Locale"
             | "java.util.Currency"
+            | "java.util.TimeZone"
             | "java.net.URI"
+            | "java.net.URL"
             | "java.lang.Class"
             | "java.sql.Date"
             | "java.sql.Time" => ("string", true),
@@ -352,7 +354,10 @@ impl Drafter {
             let given: BTreeMap<&str, &JavaType> = parameters.iter().map(String::as_str).zip(args).collect();
             let mut fields = Vec::new();
             let mut taken = BTreeSet::new();
-            for (property, text) in &properties {
+            // Those that are named as Java names fields come first and keep their names.
+            let usual = |name: &str| json_name(&field_name(name)) == name;
+            let (first, then): (Vec<_>, Vec<_>) = properties.iter().partition(|(name, _)| usual(name));
+            for (property, text) in first.into_iter().chain(then) {
                 let hinted = format!("{class}.{property}");
                 let text = match self.hints.fields.get(&hinted) {
                     Some(hint) => {
@@ -394,17 +399,17 @@ impl Drafter {
     /// The protobuf name of a Java field: the one it had, or one that no other has or had.
     fn member_name(&self, message: &str, java: &str, taken: &mut BTreeSet<String>) -> String {
         if let Some(name) = self.lock.member(message, java)
-            && taken.insert(name.clone())
+            && taken.insert(alike(&name))
         {
             return name;
         }
         let plain = field_name(java);
         let mut name = plain.clone();
         for number in 2u32.. {
-            if !self.lock.has_member(message, &name, java) && taken.insert(name.clone()) {
+            if !self.lock.has_member(message, &name, java) && taken.insert(alike(&name)) {
                 break;
             }
-            name = format!("{plain}_{number}");
+            name = format!("{}_{number}", plain.trim_end_matches('_'));
         }
         name
     }
@@ -416,10 +421,11 @@ impl Drafter {
             self.used_hints.insert(format!("enums: {class}"));
         }
         let hints = hints.unwrap_or_default();
-        let mut taken = BTreeSet::from([enum_constant(name, "UNSPECIFIED")]);
+        // Constants of all enums of a package are in one scope.
+        let mut taken = BTreeSet::from([alike(&enum_constant(name, "UNSPECIFIED"))]);
         for known in self.enums.values() {
-            taken.extend(known.constants.iter().map(|(proto, _)| proto.clone()));
-            taken.insert(enum_constant(&known.name, "UNSPECIFIED"));
+            taken.extend(known.constants.iter().map(|(proto, _)| alike(proto)));
+            taken.insert(alike(&enum_constant(&known.name, "UNSPECIFIED")));
         }
         let mut named = Vec::new();
         let mut odd = Vec::new();
@@ -435,7 +441,7 @@ impl Drafter {
             let plain = enum_constant(name, java);
             let mut proto = locked.unwrap_or_else(|| plain.clone());
             for number in 2u32.. {
-                if !self.lock.has_member(name, &proto, java) && taken.insert(proto.clone()) {
+                if !self.lock.has_member(name, &proto, java) && taken.insert(alike(&proto)) {
                     break;
                 }
                 proto = format!("{plain}_{number}");
@@ -530,6 +536,7 @@ fn collection_item(java: &JavaType) -> Option<JavaType> {
                 | "java.util.HashSet"
                 | "java.util.LinkedHashSet"
                 | "java.util.TreeSet"
+                | "java.util.EnumSet"
                 | "java.util.LinkedList"
                 | "java.util.ArrayDeque"
                 | "java.util.PriorityQueue"

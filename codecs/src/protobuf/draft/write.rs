@@ -241,7 +241,8 @@ impl Drafter {
                     "java.util.Set"
                     | "java.util.HashSet"
                     | "java.util.LinkedHashSet"
-                    | "java.util.TreeSet" => note("dup_set_element: equal elements of a Set are one"),
+                    | "java.util.TreeSet"
+                    | "java.util.EnumSet" => note("dup_set_element: equal elements of a Set are one"),
                     "java.util.Date" | "java.sql.Timestamp" => {
                         note("sub_ms: what is finer than a millisecond is cut off towards Java");
                     }

@@ -12,27 +12,13 @@ use crate::protobuf::plan::{FieldPlan, MessagePlan, PolymorphicPlan};
 use crate::protobuf::schema::{Extend, JAVA_TYPE};
 
 impl Compiler<'_> {
-    /// The plan of a message, compiled at its first use.
+    /// The place of a message's plan, which is compiled in [`Self::compile_pending`]: messages may refer to one another in
+    /// chains of any length, and in circles.
     pub(super) fn message(&mut self, descriptor: &MessageDescriptor) -> Loaded<u32> {
         let name = descriptor.full_name();
         if let Some(id) = self.message_ids.get(name) {
             return Ok(*id);
         }
-        let id = count(&self.types.messages);
-        self.types.messages.push(MessagePlan::default());
-        self.message_ids.insert(name.to_owned(), id);
-        let plan = self.message_plan(descriptor)?;
-        if let Some(slot) = usize::try_from(id)
-            .ok()
-            .and_then(|id| self.types.messages.get_mut(id))
-        {
-            *slot = plan;
-        }
-        Ok(id)
-    }
-
-    fn message_plan(&mut self, descriptor: &MessageDescriptor) -> Loaded<MessagePlan> {
-        let name = descriptor.full_name();
         let raw = self.messages.get(name).copied();
         let (bound, explicit) = self.class_of(descriptor);
         let class = raw.and_then(|raw| raw.implementation.clone()).unwrap_or(bound);
@@ -46,8 +32,39 @@ impl Compiler<'_> {
                 "is an empty marker message: it carries nothing over protobuf; declare a field type that does",
             ));
         }
+        let id = count(&self.types.messages);
+        self.types.messages.push(MessagePlan {
+            class,
+            ..MessagePlan::default()
+        });
+        self.message_ids.insert(name.to_owned(), id);
+        self.pending.push_back((descriptor.clone(), id));
+        Ok(id)
+    }
+
+    /// Compiles what was named since the last time, and what that names.
+    pub(super) fn compile_pending(&mut self) {
+        while let Some((descriptor, id)) = self.pending.pop_front() {
+            let plan = match self.message_plan(&descriptor) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    self.fault(error);
+                    continue;
+                }
+            };
+            let place = usize::try_from(id).unwrap_or(usize::MAX);
+            if let Some(slot) = self.types.messages.get_mut(place) {
+                // The class was known at once; a branch of a oneof may have another.
+                let class = std::mem::take(&mut slot.class);
+                *slot = MessagePlan { class, ..plan };
+            }
+        }
+    }
+
+    fn message_plan(&mut self, descriptor: &MessageDescriptor) -> Loaded<MessagePlan> {
+        let name = descriptor.full_name();
         let empty = file::Message::default();
-        let options = raw.unwrap_or(&empty);
+        let options = self.messages.get(name).copied().unwrap_or(&empty);
         self.check_names(descriptor, options);
         let variables = match variables(name, options) {
             Ok(variables) => variables,
@@ -124,7 +141,7 @@ impl Compiler<'_> {
         };
         Ok(MessagePlan {
             name: name.to_owned(),
-            class,
+            class: String::new(),
             fields,
             own,
             parents,

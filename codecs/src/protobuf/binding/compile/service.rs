@@ -117,6 +117,7 @@ impl Compiler<'_> {
             self.within = Some((java.to_owned(), rpc.name().to_owned()));
             let draft = self.method(&rpc, method);
             let draft = draft.map_err(|error| self.fault(error));
+            self.compile_pending();
             self.within = None;
             let Ok(draft) = draft else { continue };
             let signature: String = draft.parameters.iter().map(JavaType::descriptor).collect();
