@@ -8,7 +8,7 @@ mod leaf;
 
 use std::sync::Arc;
 
-use crate::hessian2::wire::{Cursor, index};
+use crate::hessian2::wire::{Cursor, index, is_ascii};
 use crate::hessian2::{
     Binary, Counts, DecodeError, DecodeErrorKind, JavaText, Limits, Scratch, Skimmer, Str, TypeNames, Wanted,
     Writer,
@@ -19,7 +19,9 @@ use crate::hessian2::{
 pub const MAX_DEPTH: u32 = 256;
 
 /// One Hessian value.
+// A word for the tag: with a byte for it, what follows is moved as 31 bytes at odd addresses.
 #[derive(Clone, Debug)]
+#[repr(u64)]
 pub enum Value {
     /// `null`.
     Null,
@@ -40,13 +42,13 @@ pub enum Value {
     /// A plain list.
     List(Box<[Value]>),
     /// An array, or a list of a certain class.
-    TypedList(Box<TypedList>),
+    TypedList(TypedList),
     /// A plain map, in the order received.
     Map(Box<[(Value, Value)]>),
     /// A map of a certain class.
-    TypedMap(Box<TypedMap>),
+    TypedMap(TypedMap),
     /// An object.
-    Object(Box<Object>),
+    Object(Object),
     /// A list, map or object met before: the n-th of the tree, counted from 0 in the order in which they begin.
     Ref(u32),
 }
@@ -131,29 +133,29 @@ impl Value {
     /// An object of a class of its own.
     pub fn object<'a>(class: &str, fields: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
-        Self::Object(Box::new(Object {
+        Self::Object(Object {
             class: Arc::new(Class {
                 name: class.into(),
                 fields: names.into_iter().map(JavaText::from).collect(),
             }),
             fields: values.into(),
-        }))
+        })
     }
 
     /// A list of a certain type.
     pub fn typed_list(type_name: &str, items: impl Into<Box<[Self]>>) -> Self {
-        Self::TypedList(Box::new(TypedList {
+        Self::TypedList(TypedList {
             type_name: Arc::new(type_name.into()),
             items: items.into(),
-        }))
+        })
     }
 
     /// A map of a certain class.
     pub fn typed_map(type_name: &str, entries: impl Into<Box<[(Self, Self)]>>) -> Self {
-        Self::TypedMap(Box::new(TypedMap {
+        Self::TypedMap(TypedMap {
             type_name: Arc::new(type_name.into()),
             entries: entries.into(),
-        }))
+        })
     }
 
     /// Whether it takes a number in the reference table.
@@ -200,14 +202,14 @@ impl Value {
             .counting(&mut lengths)
             .skim()?;
         let mut value = Value::Null;
-        Builder {
+        let mut builder = Builder {
             cursor: Cursor::new(input),
             limits,
             lengths: lengths.into_iter(),
             types: Vec::new(),
             classes: Vec::new(),
-        }
-        .fill(&mut value)?;
+        };
+        builder.fill(&mut value)?;
         Ok((value, skimmed.end))
     }
 
@@ -238,7 +240,8 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Reads the next value into its place: returned by value, each would be copied on every level.
+    /// Reads the next value into its place, each arm anew: a value handed from arm to arm and from level to level would be
+    /// written in pieces and copied whole, which stalls.
     fn fill(&mut self, place: &mut Value) -> Result<(), DecodeError> {
         let mut tag = self.cursor.u8()?;
         while tag == 0x43 {
@@ -246,50 +249,63 @@ impl Builder<'_> {
             tag = self.cursor.u8()?;
         }
         match tag {
-            0x00..=0x1f | 0x30..=0x33 | 0x52 | 0x53 => *place = Value::String(self.text(tag)?),
-            0x4e => {}
-            0x54 => *place = Value::Bool(true),
-            0x46 => *place = Value::Bool(false),
-            0x60..=0x6f => *place = self.object(u32::from(tag & 0x0f))?,
-            0x4f => {
-                let class = self.cursor.count(Wanted::ClassIndex)?;
-                *place = self.object(class)?;
-            }
-            0x48 => *place = Value::Map(self.entries()?),
-            0x4d => {
-                let type_name = self.type_name()?;
-                let entries = self.entries()?;
-                *place = Value::TypedMap(Box::new(TypedMap { type_name, entries }));
-            }
-            0x55..=0x58 | 0x70..=0x7f => *place = self.list(tag)?,
-            0x51 => *place = Value::Ref(self.cursor.count(Wanted::ReferenceIndex)?),
-            _ => return self.fill_scalar(tag, place),
+            0x00..=0x1f => match self.cursor.rest().get(..usize::from(tag)) {
+                Some(raw) if is_ascii(raw) => {
+                    self.cursor.at = self.cursor.at.wrapping_add(raw.len());
+                    set(place, Value::String(JavaText::from_plain(raw)));
+                }
+                _ => set(place, Value::String(self.text(tag)?)),
+            },
+            0x30..=0x33 | 0x52 | 0x53 => set(place, Value::String(self.text(tag)?)),
+            0x4e => set(place, Value::Null),
+            0x54 => set(place, Value::Bool(true)),
+            0x46 => set(place, Value::Bool(false)),
+            0x80..=0xd7 | 0x49 => match self.cursor.int_after(tag)? {
+                Some(value) => set(place, Value::Int(value)),
+                None => return Err(self.cursor.tag_error(tag)),
+            },
+            0xd8..=0xff | 0x38..=0x3f | 0x4c | 0x59 => match self.cursor.long_after(tag)? {
+                Some(value) => set(place, Value::Long(value)),
+                None => return Err(self.cursor.tag_error(tag)),
+            },
+            0x44 | 0x5b..=0x5f => match self.cursor.double_after(tag)? {
+                Some(value) => set(place, Value::Double(value)),
+                None => return Err(self.cursor.tag_error(tag)),
+            },
+            0x60..=0x6f => set(place, Value::Object(self.object(u32::from(tag & 0x0f))?)),
+            _ => set(place, self.other(tag)?),
         }
         Ok(())
     }
 
-    #[inline]
-    fn fill_scalar(&mut self, tag: u8, place: &mut Value) -> Result<(), DecodeError> {
-        let cursor = &mut self.cursor;
-        let value = match tag {
-            0x80..=0xd7 | 0x49 => cursor.int_after(tag)?.map(Value::Int),
-            0xd8..=0xff | 0x38..=0x3f | 0x4c | 0x59 => cursor.long_after(tag)?.map(Value::Long),
-            0x44 | 0x5b..=0x5f => cursor.double_after(tag)?.map(Value::Double),
-            0x4a | 0x4b => cursor.date_after(tag)?.map(Value::Date),
-            _ => cursor
-                .binary_after(tag, &self.limits)?
-                .map(|(raw, chunked, len)| {
-                    let binary = Binary { raw, chunked, len };
-                    Value::Binary(binary.to_cow().into())
-                }),
-        };
-        match value {
-            Some(value) => {
-                *place = value;
-                Ok(())
+    /// What is met more rarely.
+    fn other(&mut self, tag: u8) -> Result<Value, DecodeError> {
+        Ok(match tag {
+            0x4f => {
+                let class = self.cursor.count(Wanted::ClassIndex)?;
+                Value::Object(self.object(class)?)
             }
-            None => Err(self.cursor.tag_error(tag)),
-        }
+            0x48 => Value::Map(self.entries()?),
+            0x4d => {
+                let type_name = self.type_name()?;
+                let entries = self.entries()?;
+                Value::TypedMap(TypedMap { type_name, entries })
+            }
+            0x55..=0x58 | 0x70..=0x7f => self.list(tag)?,
+            0x51 => Value::Ref(self.cursor.count(Wanted::ReferenceIndex)?),
+            _ => {
+                if let Some(millis) = self.cursor.date_after(tag)? {
+                    return Ok(Value::Date(millis));
+                }
+                match self.cursor.binary_after(tag, &self.limits)? {
+                    Some((raw, chunked, len)) => {
+                        let binary = Binary { raw, chunked, len };
+                        Value::Binary(binary.to_cow().into())
+                    }
+                    None => return Err(self.cursor.tag_error(tag)),
+                }
+            }
+        })
     }
 
     fn text(&mut self, tag: u8) -> Result<JavaText, DecodeError> {
@@ -329,12 +345,12 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn object(&mut self, class: u32) -> Result<Value, DecodeError> {
+    fn object(&mut self, class: u32) -> Result<Object, DecodeError> {
         let Some(class) = self.classes.get(index(class)).map(Arc::clone) else {
             return Err(self.cursor.error(DecodeErrorKind::BadClass(class)));
         };
         let fields = self.items(class.fields.len())?;
-        Ok(Value::Object(Box::new(Object { class, fields })))
+        Ok(Object { class, fields })
     }
 
     fn list(&mut self, tag: u8) -> Result<Value, DecodeError> {
@@ -351,7 +367,7 @@ impl Builder<'_> {
         }
         Ok(match type_name {
             None => Value::List(items),
-            Some(type_name) => Value::TypedList(Box::new(TypedList { type_name, items })),
+            Some(type_name) => Value::TypedList(TypedList { type_name, items }),
         })
     }
 
@@ -375,6 +391,12 @@ impl Builder<'_> {
         self.cursor.u8()?;
         Ok(entries.into())
     }
+}
+
+/// Puts a value where a null stands, which needs no dropping.
+#[inline(always)]
+fn set(place: &mut Value, value: Value) {
+    std::mem::forget(std::mem::replace(place, value));
 }
 
 struct Encoder<'o, 'v> {

@@ -5,7 +5,7 @@
 
 use super::reader::NODE_BYTES;
 use super::scratch::{OpenKind, SkimTables};
-use super::wire::{Cursor, index, narrow};
+use super::wire::{Cursor, index, is_ascii, narrow};
 use super::{DecodeError, DecodeErrorKind, Limit, Limits, Scratch, Wanted};
 
 /// How many entries each table of a stream has.
@@ -273,6 +273,16 @@ impl<'a, 's> Skimmer<'a, 's> {
                 if self.cursor.at > self.cursor.input.len() {
                     return Err(DecodeError::truncated(self.cursor.input.len()));
                 }
+                continue;
+            }
+            let units = usize::from(tag);
+            if units < 0x20
+                && let Some(raw) = self.cursor.rest().get(..units)
+                && is_ascii(raw)
+                && self.limits.string_len >= 0x20
+            {
+                self.cursor.at = self.cursor.at.wrapping_add(units);
+                self.content = self.content.wrapping_add(units);
                 continue;
             }
             if let Some(text) = self.cursor.string_after(tag, &self.limits)? {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::wire::{self, Cursor, Text, index};
+use super::wire::{self, Cursor, Text, index, narrow};
 
 /// A Java string in a received stream: UTF-16 units, each in its own 1 to 3 bytes, in one or more pieces.
 ///
@@ -102,7 +102,7 @@ impl<'a> Str<'a> {
     /// The text with every unit kept.
     pub fn to_java_text(&self) -> JavaText {
         if self.0.plain() {
-            return JavaText(SmallVec::from_slice(self.0.raw));
+            return JavaText::from_plain(self.0.raw);
         }
         let mut wtf8 = Vec::with_capacity(self.0.raw.len());
         if !self.0.surrogates() {
@@ -285,6 +285,34 @@ impl<'a> Iterator for BinaryPieces<'a> {
 pub struct JavaText(SmallVec<[u8; 16]>);
 
 impl JavaText {
+    /// Text without surrogates. What is short is put together in registers: copied byte by byte and then handed on, it
+    /// would stall.
+    #[inline(always)]
+    pub(crate) fn from_plain(raw: &[u8]) -> Self {
+        let len = raw.len();
+        // Two loads, of which the second one overlaps the first.
+        let word = match (raw.first_chunk::<8>(), raw.last_chunk::<8>()) {
+            (Some(first), Some(last)) if len <= 16 => {
+                let shift = narrow(len.wrapping_sub(8)).wrapping_mul(8);
+                u128::from(u64::from_le_bytes(*first))
+                    | u128::from(u64::from_le_bytes(*last)) << (shift & 127)
+            }
+            (Some(_), Some(_)) => return Self(SmallVec::from_slice(raw)),
+            _ => match (raw.first_chunk::<4>(), raw.last_chunk::<4>()) {
+                (Some(first), Some(last)) => {
+                    let shift = narrow(len.wrapping_sub(4)).wrapping_mul(8);
+                    u128::from(u32::from_le_bytes(*first))
+                        | u128::from(u32::from_le_bytes(*last)) << (shift & 127)
+                }
+                _ => raw
+                    .iter()
+                    .rev()
+                    .fold(0, |word, byte| word << 8 | u128::from(*byte)),
+            },
+        };
+        Self(SmallVec::from_buf_and_len(word.to_le_bytes(), len))
+    }
+
     /// Short text needs no allocation; long text none of more than its size.
     fn from_wtf8(mut wtf8: Vec<u8>) -> Self {
         wtf8.shrink_to_fit();
@@ -374,5 +402,25 @@ impl std::fmt::Debug for JavaText {
 impl std::fmt::Display for JavaText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.to_str_lossy())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_every_short_length_is_kept() {
+        let letters: Vec<u8> = (b'a'..=b'z').cycle().take(64).collect();
+        for len in 0..=letters.len() {
+            assert_eq!(JavaText::from_plain(&letters[..len]).as_wtf8(), &letters[..len]);
+            let ascii = &letters[..len];
+            assert!(wire::is_ascii(ascii));
+            for place in 0..len {
+                let mut other = ascii.to_vec();
+                other[place] = 0x80;
+                assert!(!wire::is_ascii(&other), "byte {place} of {len}");
+            }
+        }
     }
 }

@@ -440,14 +440,14 @@ impl Parser<'_> {
     /// `w` and `k` stand behind `v`, because they are rare.
     fn with_wire(&self, value: Value, members: &Members) -> Value {
         let value = match (value, members.is_map) {
-            (Value::TypedList(list), Some(true)) => Value::TypedMap(Box::new(TypedMap {
+            (Value::TypedList(list), Some(true)) => Value::TypedMap(TypedMap {
                 type_name: Arc::clone(&list.type_name),
                 entries: Box::default(),
-            })),
-            (Value::TypedMap(map), Some(false)) => Value::TypedList(Box::new(TypedList {
+            }),
+            (Value::TypedMap(map), Some(false)) => Value::TypedList(TypedList {
                 type_name: Arc::clone(&map.type_name),
                 items: Box::default(),
-            })),
+            }),
             (value, _) => value,
         };
         let Some(wire) = &members.wire else {
@@ -455,23 +455,23 @@ impl Parser<'_> {
         };
         let type_name = Arc::new(wire.clone());
         match value {
-            Value::List(items) => Value::TypedList(Box::new(TypedList { type_name, items })),
-            Value::TypedList(list) => Value::TypedList(Box::new(TypedList {
+            Value::List(items) => Value::TypedList(TypedList { type_name, items }),
+            Value::TypedList(list) => Value::TypedList(TypedList {
                 type_name,
                 items: list.items,
-            })),
-            Value::Map(entries) => Value::TypedMap(Box::new(TypedMap { type_name, entries })),
-            Value::TypedMap(map) => Value::TypedMap(Box::new(TypedMap {
+            }),
+            Value::Map(entries) => Value::TypedMap(TypedMap { type_name, entries }),
+            Value::TypedMap(map) => Value::TypedMap(TypedMap {
                 type_name,
                 entries: map.entries,
-            })),
-            Value::Object(object) => Value::Object(Box::new(Object {
+            }),
+            Value::Object(object) => Value::Object(Object {
                 class: Arc::new(Class {
                     name: wire.clone(),
                     fields: object.class.fields.clone(),
                 }),
                 fields: object.fields,
-            })),
+            }),
             other => other,
         }
     }
@@ -533,14 +533,14 @@ impl Parser<'_> {
             (MAP, Raw::List(items)) if items.is_empty() => Value::Map(Box::default()),
             (MAP, Raw::Entries(entries)) => Value::Map(entries.into()),
             (_, Raw::List(items)) if items.is_empty() && is_map(name) => Value::typed_map(name, Vec::new()),
-            (_, Raw::List(items)) => Value::TypedList(Box::new(TypedList {
+            (_, Raw::List(items)) => Value::TypedList(TypedList {
                 type_name: Arc::new(list_type(name).unwrap_or_default().into()),
                 items: items.into(),
-            })),
-            (_, Raw::Entries(entries)) => Value::TypedMap(Box::new(TypedMap {
+            }),
+            (_, Raw::Entries(entries)) => Value::TypedMap(TypedMap {
                 type_name: Arc::new(class.clone()),
                 entries: entries.into(),
-            })),
+            }),
             (_, Raw::Fields(fields)) => self.object(class, fields),
         })
     }
@@ -568,10 +568,10 @@ impl Parser<'_> {
                 class
             }
         };
-        Value::Object(Box::new(Object {
+        Value::Object(Object {
             class,
             fields: values.into(),
-        }))
+        })
     }
 
     fn raw(&mut self, first: u8) -> Result<Raw, ParseError> {

@@ -45,7 +45,7 @@ pub(super) fn of(object: &Object) -> Option<Leaf> {
     let class = object.class.name.as_str()?;
     let leaf = form(class, object)?;
     let same = parse(&leaf.class, &leaf.text)?;
-    matches!(same, Value::Object(same) if *same == *object).then_some(leaf)
+    matches!(same, Value::Object(same) if same == *object).then_some(leaf)
 }
 
 fn form(class: &str, object: &Object) -> Option<Leaf> {

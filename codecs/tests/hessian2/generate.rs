@@ -125,13 +125,13 @@ fn tree() -> impl Strategy<Value = Value> {
             (maps, entries).prop_map(|(name, entries)| Value::typed_map(name, entries)),
             (name(), fields).prop_map(|(name, fields)| {
                 let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
-                Value::Object(Box::new(Object {
+                Value::Object(Object {
                     class: Arc::new(Class {
                         name,
                         fields: names.into(),
                     }),
                     fields: values.into(),
-                }))
+                })
             }),
         ]
     })

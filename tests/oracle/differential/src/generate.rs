@@ -77,10 +77,10 @@ impl<'l> Generator<'l> {
             _ => {
                 let (a, b) = (self.any(depth), self.any(depth));
                 let name = Value::String(self.text());
-                Value::Object(Box::new(Object {
+                Value::Object(Object {
                     class: Arc::clone(&self.node),
                     fields: [a, b, name].into(),
-                }))
+                })
             }
         };
         // What is referred to must be a list, map or bean for every peer: enums and numbers are values to Java.
