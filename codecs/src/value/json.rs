@@ -395,13 +395,7 @@ impl Parser<'_> {
                 _ => Err(self.error("expected null or an object with t and v")),
             };
         }
-        if self.depth >= MAX_DEPTH {
-            return Err(self.error("nested too deep"));
-        }
-        self.depth = self.depth.saturating_add(1);
-        let value = self.members();
-        self.depth = self.depth.saturating_sub(1);
-        value
+        self.members()
     }
 
     fn members(&mut self) -> Result<Value, ParseError> {
@@ -479,7 +473,13 @@ impl Parser<'_> {
     fn typed(&mut self, class: &JavaText, members: &Members) -> Result<Value, ParseError> {
         let name = class.to_str_lossy();
         let first = self.peek()?;
-        if matches!(first, b'[' | b'{') {
+        let is_container = matches!(first, b'[' | b'{');
+        if is_container {
+            // As deep as a tree that is decoded, so that what was printed is read again.
+            if self.depth >= MAX_DEPTH {
+                return Err(self.error(TOO_DEEP));
+            }
+            self.depth = self.depth.saturating_add(1);
             let number = self.next;
             self.next = number.saturating_add(1);
             if let Some(id) = members.id {
@@ -488,6 +488,7 @@ impl Parser<'_> {
         }
         // Not in this function: its frame would stand on the stack once for each level of nesting.
         let raw = self.raw(first)?;
+        self.depth = self.depth.saturating_sub(u32::from(is_container));
         self.build(class, &name, raw, members)
     }
 
@@ -547,6 +548,9 @@ impl Parser<'_> {
 
     fn leaf(&mut self, class: &str, text: &Text, id: Option<u32>) -> Option<Value> {
         let value = leaf::parse(class, text)?;
+        if self.depth.saturating_add(levels(&value)) > MAX_DEPTH {
+            return None;
+        }
         if let Some(id) = id {
             self.ids.insert(id, self.next);
         }
@@ -682,6 +686,14 @@ impl Parser<'_> {
         self.at = self.at.saturating_add(len);
         Ok(unit)
     }
+}
+
+const TOO_DEEP: &str = "nested too deep";
+
+/// How deep the few objects nest that a text stands for.
+fn levels(value: &Value) -> u32 {
+    let inside = value.children().map(levels).max().unwrap_or_default();
+    inside.saturating_add(u32::from(value.is_container()))
 }
 
 fn double(text: &str) -> Option<f64> {

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use codecs::dubbo2::{FrameError, split};
 use codecs::hessian2::{DecodeErrorKind, Limit, Limits, Reader, Scratch, Skimmer, Token};
-use codecs::value::Value;
+use codecs::value::{self, Value, json};
 
 use super::{LIMITS, unhex};
 
@@ -183,3 +183,60 @@ fn four_gigabytes_announced() {
     let mut buffer = BytesMut::from(&[0xda][..]);
     assert_eq!(split(&mut buffer, 8 << 20), Ok(None));
 }
+
+/// Everything that walks a tree calls itself for each level: at the deepest that a tree may be, each of it fits into the stack
+/// of a thread, in a build without optimisation too.
+#[test]
+fn the_deepest_tree_is_walked_within_a_threads_stack() {
+    let deepest = usize::try_from(value::MAX_DEPTH).unwrap();
+    let limits = Limits {
+        depth: u32::MAX,
+        ..Limits::DEFAULT
+    };
+    // A list, a typed list, a map's value, its key, a typed map, an object: what stands around what is inside.
+    let class = "430141910161";
+    let kinds = [
+        ("79", ""),
+        ("71075b6f626a656374", ""),
+        ("480161", "5a"),
+        ("48", "905a"),
+        ("4d034d61700161", "5a"),
+        ("60", ""),
+    ];
+    for (open, close) in kinds {
+        let head = if open == "60" { class } else { "" };
+        let nested = |depth: usize| {
+            let hex = format!("{head}{}90{}", open.repeat(depth), close.repeat(depth));
+            unhex(&hex)
+        };
+        let bytes = nested(deepest);
+        let work = move || {
+            let (tree, end) = Value::decode(&bytes, &mut Scratch::new(), &limits).unwrap();
+            assert_eq!(end, bytes.len());
+            let copy = tree.clone();
+            assert!(copy == tree);
+            assert!(format!("{copy:?}").len() > deepest);
+            assert_eq!(usize::try_from(tree.containers()).unwrap(), deepest);
+            let text = json::to_json(&tree);
+            let read = json::from_json(&text).unwrap();
+            assert!(read == tree);
+            let mut again = Vec::new();
+            read.encode(&mut again);
+            assert_eq!(again, bytes);
+            drop((tree, copy, read));
+        };
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn(work).unwrap();
+        thread.join().unwrap();
+        let deeper = Value::decode(&nested(deepest + 1), &mut Scratch::new(), &limits);
+        assert_eq!(deeper.unwrap_err().kind, DecodeErrorKind::Limit(Limit::Depth));
+    }
+    let deeper = format!(
+        "{}null{}",
+        "{\"t\":\"java.util.ArrayList\",\"v\":[".repeat(deepest + 1),
+        "]}".repeat(deepest + 1)
+    );
+    assert_eq!(json::from_json(&deeper).unwrap_err().problem, "nested too deep");
+}
+
+/// What Rust gives a thread unless it is told otherwise.
+const STACK: usize = 2 << 20;
