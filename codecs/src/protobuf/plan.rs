@@ -279,6 +279,17 @@ impl Conv {
     }
 }
 
+impl Conv {
+    /// Whether an empty text or no bytes are no value of the Java type, and so stand for null.
+    pub(crate) fn empty_is_null(&self) -> bool {
+        match self.proto {
+            F::String => !matches!(self.java, J::String | J::CharArray),
+            F::Bytes => self.java == J::Uuid,
+            _ => false,
+        }
+    }
+}
+
 /// How one field is converted.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FieldPlan {

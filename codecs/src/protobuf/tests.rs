@@ -7,6 +7,7 @@
     reason = "tests fail by panicking, and name things after what they turn into"
 )]
 
+mod checks;
 mod draft;
 mod load;
 mod objects;

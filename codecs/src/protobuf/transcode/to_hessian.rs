@@ -439,10 +439,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             self.primitive_default(conv.java);
             return Ok(());
         }
-        // An empty text is no number, time or name: it stands for null.
-        let no_text = conv.proto == F::String && !matches!(conv.java, J::String | J::CharArray);
-        let no_bytes = conv.proto == F::Bytes && conv.java == J::Uuid;
-        if field.presence || field.zero_as_null || no_text || no_bytes {
+        if field.presence || field.zero_as_null || conv.empty_is_null() {
             self.writer.null();
             return Ok(());
         }

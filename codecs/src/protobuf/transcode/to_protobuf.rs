@@ -194,7 +194,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             Shape::List(_) | Shape::Map(_) if field.empty_as_null => return Ok(()),
             Shape::List(_) | Shape::Map(_) => Rule::NullCollection,
             Shape::One(_) if field.primitive => Rule::NullPrimitive,
-            Shape::One(_) if field.zero_as_null => return Ok(()),
+            Shape::One(conv) if field.zero_as_null || conv.empty_is_null() => return Ok(()),
             Shape::One(conv) if self.null_is_zero(conv) => return Ok(()),
             Shape::One(_) => Rule::NullToDefault,
         };
@@ -436,7 +436,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             let token = self.follow(*token)?;
             return self.element(field, plan, &token);
         }
-        if !matches!(token, Token::Null) {
+        if !matches!(token, Token::Null) || says_null(&plan.item) {
             if plan.packed {
                 let value = self.numeric(&plan.item, token)?;
                 self.put(value);
@@ -574,7 +574,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         self.value(1, &plan.key, false, key)
             .map_err(|fault| fault.within("key"))?;
         let value = self.read_value()?;
-        if !matches!(value, Token::Null) {
+        if !matches!(value, Token::Null) || says_null(&plan.value) {
             self.value(2, &plan.value, false, &value)
                 .map_err(|fault| fault.within("value"))?;
         } else if self.null_is_zero(&plan.value) {
@@ -984,6 +984,11 @@ fn check_class(types: &Types, lossy: &mut Lossy, id: u32, name: Str<'_>) -> Fall
         "class is not bound: it is read as its superclass",
     )?;
     Ok(true)
+}
+
+/// Whether the message has a form of its own for null.
+fn says_null(conv: &Conv) -> bool {
+    matches!(conv.proto, F::JavaValue | F::Value)
 }
 
 /// Maps of the JDK, which stand for objects in the generic style.

@@ -81,13 +81,13 @@ impl Compiler<'_> {
             Some(declared) => declared,
             None => self.default_java(field),
         };
-        let (shape, primitive) = self
-            .shape(field, &java_type, options)
-            .map_err(|error| LoadError {
-                object: owner.to_owned(),
-                member: field.name().to_owned(),
-                ..error
-            })?;
+        let (shape, primitive) =
+            self.shape(field, &java_type, options)
+                .map_err(|error| match error.object.is_empty() {
+                    true => err(error.problem),
+                    // What is wrong lies further in, and says where.
+                    false => error,
+                })?;
         Ok(FieldPlan {
             name: field.name().to_owned(),
             java: java.to_owned(),
@@ -114,8 +114,10 @@ impl Compiler<'_> {
             let Kind::Message(entry) = field.kind() else {
                 return Err(problem("is a map without entries"));
             };
-            let Seen::Map { key, value, write_as } = seen else {
-                return Err(problem(format!("is a map in protobuf, but {java} in Java")));
+            let (key, value, write_as) = match seen {
+                Seen::Map { key, value, write_as } => (key, value, write_as),
+                Seen::Refused(why) => return Err(problem(format!("{java} cannot cross: {why}"))),
+                _ => return Err(problem(format!("is a map in protobuf, but {java} in Java"))),
             };
             let (key_field, value_field) = (entry.map_entry_key_field(), entry.map_entry_value_field());
             let key = self.conv(&key_field.kind(), &key, &FieldOptions::default())?.0;
@@ -247,7 +249,8 @@ impl Compiler<'_> {
         conv.narrow = options.allow_narrow || options.allow_lossy;
         conv.keep_class = options.keep_class;
         for name in &options.any_types {
-            self.message_named(name)?;
+            let named = self.message_named(name);
+            named.map_err(|error| problem(format!("any_types: {name}: {}", error.problem)))?;
         }
         conv.any_types.clone_from(&options.any_types);
         if let (J::Enum, F::String, Seen::Class(name)) = (j, &conv.proto, &seen) {
@@ -305,6 +308,8 @@ impl Compiler<'_> {
                 let plan = self.field_plan(message.full_name(), &only, "", Some(java.clone()), options)?;
                 Ok(F::Holder(Box::new(plan)))
             }
+            // `Byte[]` is a collection that fits a single field.
+            (J::Collection, Some(only)) if options.nullable => self.nullable(message, &only, java, options),
             (J::Collection | J::Map, _) => Err(problem(format!(
                 "{java} in Java, but {} has not exactly one repeated field or map",
                 message.full_name()
