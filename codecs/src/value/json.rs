@@ -1,8 +1,9 @@
 //! Values as typed JSON, one line each, without loss.
 //!
 //! `{"t": Java class, "v": value}`, null as `null`. Lists and arrays: `v` is a list; maps: a list of `[key, value]`;
-//! objects: `{field: value}` in wire order; enums, BigDecimal, BigInteger, UUID, Class, Locale, java.sql and the local
-//! java.time classes: a text (dates: milliseconds). A list, map or object met again is `{"ref": n}`, and the first one
+//! objects: `{field: value}` in wire order; enums, BigDecimal, BigInteger, UUID, Class, Locale, java.sql and java.time
+//! classes: a text (dates: milliseconds), where that text gives back all that was on the wire; a BigInteger with filled caches, an
+//! EnumSet and a Calendar show their wire form. A list, map or object met again is `{"ref": n}`, and the first one
 //! carries `"id": n`. `"w"` gives the type name on the wire where `t` does not imply it, and `"k"` says `list` or `map` where
 //! `v` is empty and the class does not tell. Text is escaped to ASCII; a lone surrogate is `\udxxx`.
 

@@ -2,6 +2,8 @@
 //!
 //! A text form is used only where [`parse`] gives the very object back, so nothing is lost by it.
 
+mod time;
+
 use super::{Object, Value};
 
 /// The package of hessian-lite's handle classes, in every Dubbo release.
@@ -64,30 +66,11 @@ fn form(class: &str, object: &Object) -> Option<Leaf> {
         _ => None,
     };
     if let Some(handle) = class.strip_prefix(HANDLES) {
-        let child = |name: &str| match object.field(name)? {
-            Value::Object(child) => Some(form(child.class.name.as_str()?, child)?.text),
-            _ => None,
-        };
-        return match handle {
-            "LocaleHandle" => quoted(LOCALE.0, text("value")?),
-            "java8.LocalDateHandle" => {
-                let (year, month, day) = (int("year")?, int("month")?, int("day")?);
-                (0..=9999).contains(&year).then_some(())?;
-                quoted("java.time.LocalDate", format!("{year:04}-{month:02}-{day:02}"))
-            }
-            "java8.LocalTimeHandle" => {
-                let (hour, minute, second, nano) =
-                    (int("hour")?, int("minute")?, int("second")?, int("nano")?);
-                quoted("java.time.LocalTime", time(hour, minute, second, nano))
-            }
-            "java8.LocalDateTimeHandle" => match (child("date")?, child("time")?) {
-                (Text::Quoted(date), Text::Quoted(time)) => {
-                    quoted("java.time.LocalDateTime", format!("{date}T{time}"))
-                }
-                _ => None,
-            },
-            _ => None,
-        };
+        if handle == LOCALE.1 {
+            return quoted(LOCALE.0, text("value")?);
+        }
+        let (class, text) = time::form(handle.strip_prefix("java8.")?, object)?;
+        return quoted(class, text);
     }
     match class {
         "java.math.BigDecimal" | "java.util.UUID" => quoted(class, text("value")?),
@@ -125,6 +108,11 @@ pub(super) fn parse(class: &str, text: &Text) -> Option<Value> {
         }
         Text::Quoted(text) => text.as_str(),
     };
+    if let Some(name) = class.strip_prefix("java.time.")
+        && let Some(value) = time::parse(name, text)
+    {
+        return Some(value);
+    }
     let value = |value| Some(Value::object(class, [("value", value)]));
     match class {
         "java.math.BigDecimal" | "java.util.UUID" => value(Value::from(text)),
@@ -134,16 +122,6 @@ pub(super) fn parse(class: &str, text: &Text) -> Option<Value> {
         "java.util.Locale" => {
             let handle = format!("{HANDLES}{}", LOCALE.1);
             Some(Value::object(&handle, [("value", Value::from(text))]))
-        }
-        "java.time.LocalDate" => local_date(text),
-        "java.time.LocalTime" => local_time(text),
-        "java.time.LocalDateTime" => {
-            let (date, time) = text.split_once('T')?;
-            let fields = [("time", local_time(time)?), ("date", local_date(date)?)];
-            Some(Value::object(
-                &format!("{HANDLES}java8.LocalDateTimeHandle"),
-                fields,
-            ))
         }
         "java.math.BigInteger" => big_integer_of(text),
         _ if is_constant(text) => Some(Value::object(class, [("name", Value::from(text))])),
@@ -157,48 +135,6 @@ fn is_constant(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
-}
-
-fn time(hour: i32, minute: i32, second: i32, nano: i32) -> String {
-    let seconds = if second == 0 && nano == 0 {
-        String::new()
-    } else {
-        format!(":{second:02}")
-    };
-    let digits = format!("{nano:09}");
-    let fraction = match nano {
-        0 => String::new(),
-        _ if digits.ends_with("000000") => format!(".{}", digits.trim_end_matches("000000")),
-        _ if digits.ends_with("000") => format!(".{}", digits.get(..6).unwrap_or_default()),
-        _ => format!(".{digits}"),
-    };
-    format!("{hour:02}:{minute:02}{seconds}{fraction}")
-}
-
-fn local_date(text: &str) -> Option<Value> {
-    let mut parts = text.split('-').map(|part| part.parse::<i32>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    let fields = [
-        ("day", Value::Int(day)),
-        ("month", Value::Int(month)),
-        ("year", Value::Int(year)),
-    ];
-    Some(Value::object(&format!("{HANDLES}java8.LocalDateHandle"), fields))
-}
-
-fn local_time(text: &str) -> Option<Value> {
-    let (clock, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let nano: i32 = format!("{fraction:0<9}").parse().ok()?;
-    let mut parts = clock.split(':').map(|part| part.parse::<i32>().ok());
-    let (hour, minute) = (parts.next()??, parts.next()??);
-    let second = parts.next().unwrap_or(Some(0))?;
-    let fields = [
-        ("nano", Value::Int(nano)),
-        ("second", Value::Int(second)),
-        ("minute", Value::Int(minute)),
-        ("hour", Value::Int(hour)),
-    ];
-    Some(Value::object(&format!("{HANDLES}java8.LocalTimeHandle"), fields))
 }
 
 /// The decimal digits of a BigInteger's `signum` and `mag`.
