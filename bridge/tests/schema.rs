@@ -187,6 +187,25 @@ fn the_same_input_gives_the_same_bytes_in_any_order() {
     place.run(&[&arguments[..], &["--check"]].concat()).says(0, &[]);
 }
 
+/// The draft of the real tests, without the peers: their ZooKeeper's dump gives the same.
+#[test]
+fn the_draft_of_the_fixtures_is_kept() {
+    let place = Place::new().with_shop();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/schemas");
+    let hints = fixtures.join("hints.yaml");
+    let arguments = ["draft", "definitions", "--out", "out", "--hints"];
+    place
+        .run(&[&arguments[..], &[hints.to_str().unwrap()]].concat())
+        .says(0, &[]);
+    for file in FILES
+        .iter()
+        .filter(|file| file.starts_with("org.") && !file.ends_with(".pb"))
+    {
+        let golden = std::fs::read_to_string(fixtures.join(file)).unwrap();
+        assert!(place.read(&format!("out/{file}")) == golden, "{file}");
+    }
+}
+
 #[test]
 fn what_a_person_edited_is_not_overwritten() {
     let place = Place::new();
@@ -425,6 +444,39 @@ fn every_fault_is_told_in_one_run() {
     place
         .run(&["check", "t.proto"])
         .says(0, &["t.proto: ok, 1 services, 3 methods"]);
+}
+
+#[test]
+fn what_breaks_callers_is_told() {
+    let place = Place::new();
+    place.write("a.json", &small("a.S", "a.User"));
+    place.run(&["draft", "a.json", "--out", "old"]).says(0, &[]);
+    place.run(&["draft", "a.json", "--out", "new"]).says(0, &[]);
+    // A field that goes leaves a reserved number; a type that changes breaks whoever reads it.
+    let fewer = small("a.S", "a.User").replace("\"id\":\"long\",", "");
+    place.write("a.json", &fewer);
+    place
+        .run(&["draft", "a.json", "--out", "new"])
+        .says(0, &["0 breaking", "changed: User.id is gone"]);
+    for old in ["old/a.yaml", "old/a.proto", "old/a.pb"] {
+        place
+            .run(&["check", "new/a.yaml", "--against", old])
+            .says(0, &["new/a.yaml: ok"]);
+    }
+    place.write("a.json", &small("a.S", "java.lang.String"));
+    place
+        .run(&["draft", "a.json", "--out", "new"])
+        .says(0, &["1 breaking", "it has a new number"]);
+    // The new number spares callers of the old field; the class's message that is gone, they notice.
+    place
+        .run(&["check", "new/a.pb", "--against", "old/a.pb"])
+        .says(1, &["binding new/a.pb: a.User: is gone (breaks callers)"]);
+    place
+        .run(&["check", "new/a.pb", "old/a.pb", "--against", "old/a.pb"])
+        .says(2, &["for one file"]);
+    place
+        .run(&["check", "new/a.pb", "--against", "gone.pb"])
+        .says(1, &["gone.pb"]);
 }
 
 /// The metadata center of the simulated ZooKeeper, filled with what real providers wrote.

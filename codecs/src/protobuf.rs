@@ -5,6 +5,7 @@
 //! bytes into protobuf bytes, and back, in one walk, without a message object or a tree between them.
 
 pub mod binding;
+pub mod compare;
 pub mod draft;
 pub mod error;
 pub mod java;

@@ -10,8 +10,8 @@ use crate::cli::{Failure, Output, say};
 
 /// Check binding files with their descriptors, or a .proto or descriptor set whose options bind it, and tell every fault
 ///
-/// Ends with 0 when everything loads as the gateway would load it, with 1 when there is a fault; each is told with file,
-/// service, method and field.
+/// Ends with 0 when everything loads as the gateway would load it, with 1 when there is a fault, or something that breaks
+/// callers of --against; each is told with file, service, method and field. Names of fields and arguments may change.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Binding files; or .proto files and descriptor sets, bound by their options alone
@@ -20,12 +20,18 @@ pub(super) struct Arguments {
     /// Where imports of a .proto are looked for, besides its own folder
     #[arg(long, value_name = "FOLDER")]
     include: Vec<PathBuf>,
+    /// An older form of the one file given: tell what breaks its callers, too
+    #[arg(long, value_name = "OLD")]
+    against: Option<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.against.is_some() && arguments.files.len() != 1 {
+        return Err(Failure::Wrong("--against is for one file".to_owned()));
+    }
     let mut faults = Vec::new();
     let mut all = Bindings::default();
     let mut lines = Vec::new();
@@ -42,6 +48,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                     "{}: ok, {services} services, {methods} methods",
                     file.display()
                 ));
+                if let Some(old) = &arguments.against {
+                    faults.extend(broken(file, &bindings, old, &arguments.include));
+                }
                 faults.extend(all.merge(bindings).err());
             }
             Err(more) => faults.extend(more),
@@ -66,6 +75,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Err(anyhow!("{last}").into())
         }
     }
+}
+
+/// What of a file breaks callers of an older one.
+fn broken(file: &Path, new: &Bindings, old: &Path, include: &[PathBuf]) -> Vec<LoadError> {
+    let old = match load(old, include) {
+        Ok(old) => old,
+        Err(faults) => return faults,
+    };
+    let (Some(old), Some(new)) = (old.schemas().first(), new.schemas().first()) else {
+        return Vec::new();
+    };
+    let fault = |broken: codecs::protobuf::compare::Break| LoadError {
+        file: file.display().to_string(),
+        object: broken.object,
+        member: broken.member,
+        problem: format!("{} (breaks callers)", broken.problem),
+    };
+    codecs::protobuf::compare::breaks(old, new)
+        .into_iter()
+        .map(fault)
+        .collect()
 }
 
 fn json(fault: &LoadError) -> serde_json::Value {

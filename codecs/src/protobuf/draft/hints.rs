@@ -25,6 +25,15 @@ pub struct Hints {
     /// The type parameters of a generic class, `com.x.Page: [T]`.
     #[serde(default)]
     pub type_parameters: BTreeMap<String, Vec<String>>,
+    /// The binding's `strict`.
+    #[serde(default)]
+    pub strict: bool,
+    /// The binding's `rules`: `allow`, `error` or `drop` by rule.
+    #[serde(default)]
+    pub rules: BTreeMap<String, String>,
+    /// The gRPC code of an exception, by its class.
+    #[serde(default)]
+    pub exceptions: BTreeMap<String, String>,
 }
 
 /// What a definition does not say about a method. Unknown keys are errors.

@@ -11,28 +11,19 @@ use super::{Draft, Drafter, Field, Message, OPTIONS_FILE, Role, Service, merge};
 /// How many fields a note about a rule names.
 const MOST_NAMED: usize = 8;
 
-/// What a binding leaves to a person, as comments in it.
-const SKELETON: &str = "
-# What no service definition says; fill in what applies.
-#
-# exceptions:                      # the gRPC status of an exception
-# - {java: com.acme.OrderNotFoundException, code: NOT_FOUND}
-# strict: true                     # what would lose something is an error
-# rules: {null_element: drop}      # what happens where a rule applies
-";
-
 impl Drafter {
     pub(super) fn finish(mut self, proto_file: &str) -> Draft {
         let services = std::mem::take(&mut self.services);
         let mut binding = String::new();
         let mut body = String::new();
-        let _ = writeln!(binding, "descriptors: [{}]\nservices:", quoted(proto_file));
+        let _ = writeln!(binding, "descriptors: [{}]", quoted(proto_file));
+        self.write_choices(&mut binding);
+        binding.push_str("services:\n");
         for service in &services {
             self.write_service(service, &mut body, &mut binding);
         }
         self.write_messages(&mut body, &mut binding);
         self.write_enums(&mut body, &mut binding);
-        binding.push_str(SKELETON);
         let unused_hints = self.hints.all().difference(&self.used_hints).cloned().collect();
         Draft {
             proto: self.with_head(&body),
@@ -42,6 +33,45 @@ impl Drafter {
             rpcs: services.iter().map(|service| service.rpcs.len()).sum(),
             notes: self.notes.into_vec(),
             unused_hints,
+        }
+    }
+
+    /// What no definition says of the binding as a whole: by hints, or as comments that say what there is to choose.
+    fn write_choices(&self, binding: &mut String) {
+        let hints = &self.hints;
+        if hints.strict {
+            binding.push_str("strict: true\n");
+        }
+        if !hints.rules.is_empty() {
+            binding.push_str("rules:\n");
+            for (rule, policy) in &hints.rules {
+                let _ = writeln!(binding, "  {}: {}", quoted(rule), quoted(policy));
+            }
+        }
+        if !hints.exceptions.is_empty() {
+            binding.push_str("exceptions:\n");
+            for (class, code) in &hints.exceptions {
+                let _ = writeln!(binding, "- {{java: {}, code: {}}}", quoted(class), quoted(code));
+            }
+        }
+        for (unsaid, comment) in [
+            (
+                !hints.strict,
+                "# strict: true                    # what would lose something is an error",
+            ),
+            (
+                hints.rules.is_empty(),
+                "# rules: {null_map_value: drop}   # what happens where a rule applies",
+            ),
+            (
+                hints.exceptions.is_empty(),
+                "# exceptions:                     # the gRPC status of an exception\n\
+                 # - {java: com.acme.OrderNotFoundException, code: NOT_FOUND}",
+            ),
+        ] {
+            if unsaid {
+                let _ = writeln!(binding, "{comment}");
+            }
         }
     }
 
@@ -231,10 +261,10 @@ impl Drafter {
                     note("null_collection: a null is an empty collection after it crossed");
                 }
                 if repeated {
-                    note("null_element: a null element is refused");
+                    note("null_element: a null element is refused, unless `rules` say otherwise");
                 }
                 if map {
-                    note("null_map_value: a null value is refused");
+                    note("null_map_value: a null value is refused, unless `rules` say otherwise");
                 }
                 let class = field.java.split('<').next().unwrap_or_default();
                 match class {

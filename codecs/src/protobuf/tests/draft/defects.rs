@@ -549,7 +549,7 @@ fn d11_protobuf_services_have_a_proto_of_their_own() {
 fn d12_exceptions_come_from_hints() {
     let text = definition(&[("get", &["long"], "a.User")], json!([user()]));
     let hints = "methods: {get(long): {throws: [a.Missing, a.Closed]}}";
-    let draft = run(&[text], Some(hints), None);
+    let draft = run(std::slice::from_ref(&text), Some(hints), None);
     has(
         &draft.binding,
         &["throws: [\"a.Missing\", \"a.Closed\"]", "# exceptions:"],
@@ -557,6 +557,23 @@ fn d12_exceptions_come_from_hints() {
     assert_eq!(
         loaded(&draft).services()[0].methods[0].throws,
         ["a.Missing", "a.Closed"]
+    );
+    // With the other choices that a binding has for all of it.
+    let hints = "exceptions: {a.Missing: NOT_FOUND}\nrules: {null_element: drop}\nstrict: true\n";
+    let chosen = run(std::slice::from_ref(&text), Some(hints), None);
+    has(
+        &chosen.binding,
+        &[
+            "strict: true\nrules:\n  \"null_element\": \"drop\"\n",
+            "- {java: \"a.Missing\", code: \"NOT_FOUND\"}",
+        ],
+    );
+    lacks(&chosen.binding, &["#"]);
+    loaded(&chosen);
+    let error = attempt(&[text], Some("rules: {bogus: drop}"), None).unwrap_err();
+    assert!(
+        error.to_string().contains("rules: bogus: no such rule"),
+        "{error}"
     );
 }
 
