@@ -34,7 +34,7 @@ pub(crate) struct Setup {
     dubbo2_becomes: String,
     triple_becomes: String,
     more: String,
-    binding: bool,
+    binding: Option<PathBuf>,
 }
 
 impl Setup {
@@ -113,8 +113,13 @@ impl Setup {
     }
 
     /// With the shop's binding file.
-    pub(crate) fn binding(mut self) -> Self {
-        self.binding = true;
+    pub(crate) fn binding(self) -> Self {
+        self.binding_at(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("real/shop/binding.yaml"))
+    }
+
+    /// With a binding file.
+    pub(crate) fn binding_at(mut self, path: PathBuf) -> Self {
+        self.binding = Some(path);
         self
     }
 
@@ -125,11 +130,9 @@ impl Setup {
     }
 
     fn yaml(&self, dubbo2: u16, triple: u16, admin: u16) -> String {
-        let shop = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("real/shop/binding.yaml");
-        let bindings = if self.binding {
-            format!("bindings: [ '{}' ]\n", shop.display())
-        } else {
-            String::new()
+        let bindings = match &self.binding {
+            Some(path) => format!("bindings: [ '{}' ]\n", path.display()),
+            None => String::new(),
         };
         let own = own_address();
         format!(

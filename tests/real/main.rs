@@ -26,6 +26,7 @@ mod peers;
 mod process;
 mod protobuf;
 mod routing;
+mod schema;
 mod shop;
 mod suite;
 mod tap;
