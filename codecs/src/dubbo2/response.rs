@@ -114,15 +114,16 @@ pub fn may_carry_attachments(dubbo_version: &str) -> bool {
     matches!(version_number(dubbo_version), Some(2_000_200..=2_009_900))
 }
 
-/// Dubbo's number of a version: parts weighted by 100 from the right, three parts times 100 once more.
+/// Dubbo's number of a version: the digits that begin each part (none is 0), weighted by 100 from the right; three parts
+/// times 100 once more. Dots at the end count no part.
 fn version_number(version: &str) -> Option<u64> {
-    if version.is_empty() {
-        return None;
-    }
     let (mut number, mut parts) = (0u64, 0u32);
-    for part in version.split('.') {
+    for part in version.trim_end_matches('.').split('.') {
         let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        let value: u64 = part.get(..digits)?.parse().ok()?;
+        let value: u64 = match part.get(..digits)? {
+            "" => 0,
+            digits => digits.parse().ok()?,
+        };
         number = number.checked_mul(100)?.checked_add(value)?;
         parts = parts.saturating_add(1);
     }
