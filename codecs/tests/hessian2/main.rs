@@ -6,6 +6,7 @@ mod generate;
 mod hostile;
 mod properties;
 mod vectors;
+mod wire;
 
 use codecs::hessian2::{Limits, Reader, Scratch, Skimmer};
 

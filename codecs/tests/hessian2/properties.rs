@@ -2,11 +2,15 @@
 
 use bytes::{Bytes, BytesMut};
 use codecs::dubbo2::{HEADER_LEN, Header, split};
-use codecs::hessian2::{Limits, Reader, Scratch, Token, TypeNames, Writer, join_arguments, split_arguments};
+use codecs::hessian2::{
+    DecodeErrorKind, Limits, Reader, Scratch, Skimmer, Token, TypeNames, Writer, join_arguments,
+    split_arguments,
+};
 use codecs::value::{Value, json};
 use proptest::prelude::*;
 
 use super::generate::{java_text, value};
+use super::wire::{damage, stream};
 use super::{LIMITS, read, skimmed};
 
 fn encoded(value: &Value, names: TypeNames) -> Vec<u8> {
@@ -42,6 +46,76 @@ fn agree(input: &[u8], limits: &Limits) -> Option<usize> {
     ];
     assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?} on {input:02x?}");
     ends[0]
+}
+
+/// All readers on a stream of several values: after each of them the same answer, and the same tables.
+fn agree_on_all(input: &[u8], limits: &Limits) -> usize {
+    let (mut skims, mut reads) = (Scratch::new(), Scratch::new());
+    let mut skimmer = Skimmer::new(input, &mut skims, limits);
+    let mut reader = Reader::new(input, &mut reads, limits);
+    let mut values = 0;
+    loop {
+        let skimmed = skimmer.skim().map(|skimmed| (skimmed.end, skimmed.after));
+        let read = reader.skip().map(|()| (reader.offset(), reader.counts()));
+        assert_eq!(skimmed.ok(), read.ok(), "value {values} of {input:02x?}");
+        if skimmed.is_err() {
+            return values;
+        }
+        assert_eq!(skimmer.nodes(), reader.nodes(), "{input:02x?}");
+        values += 1;
+    }
+}
+
+/// Reads the first value of a stream token by token, and each list, map or object once more where it is referred to: the
+/// same tokens as at first, and then on as if nothing had been. Gives the end, and how many were read again.
+fn read_again(input: &[u8]) -> Option<(usize, usize)> {
+    let mut scratch = Scratch::new();
+    let mut reader = Reader::new(input, &mut scratch, &LIMITS);
+    // The tokens of each container, from its start to its end; those that are open.
+    let mut known: Vec<Vec<String>> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    let mut again = 0;
+    loop {
+        let token = reader.read().ok()?;
+        let shown = format!("{token:?}");
+        open.iter().for_each(|number| known[*number].push(shown.clone()));
+        match token {
+            Token::ListStart { reference, .. }
+            | Token::MapStart { reference, .. }
+            | Token::ObjectStart { reference, .. } => {
+                assert_eq!(reference as usize, known.len());
+                open.push(known.len());
+                known.push(vec![shown]);
+            }
+            Token::End => {
+                open.pop();
+            }
+            Token::Ref(number) if reader.is_open(number) => {
+                assert_eq!(
+                    reader.enter(number).unwrap_err().kind,
+                    DecodeErrorKind::Cycle(number)
+                );
+            }
+            Token::Ref(number) => {
+                let before = (reader.offset(), reader.counts(), reader.depth());
+                reader.enter(number).unwrap();
+                let mut tokens = Vec::new();
+                loop {
+                    tokens.push(format!("{:?}", reader.read().unwrap()));
+                    if reader.depth() == before.2 {
+                        break;
+                    }
+                }
+                assert_eq!(tokens, known[number as usize], "{input:02x?}");
+                assert_eq!((reader.offset(), reader.counts(), reader.depth()), before);
+                again += 1;
+            }
+            _ => {}
+        }
+        if reader.depth() == 0 {
+            return Some((reader.offset(), again));
+        }
+    }
 }
 
 /// Limits that small inputs pass.
@@ -127,6 +201,27 @@ proptest! {
             bytes[at] = with;
         }
         agree(&bytes, &LIMITS);
+    }
+
+    #[test]
+    fn readers_agree_on_every_form(bytes in stream(), limits in small()) {
+        agree(&bytes, &LIMITS);
+        agree(&bytes, &limits);
+        agree_on_all(&bytes, &LIMITS);
+        agree_on_all(&bytes, &limits);
+        let end = skimmed(&bytes, &LIMITS);
+        prop_assert_eq!(read_again(&bytes).map(|(end, _)| end), end);
+    }
+
+    #[test]
+    fn readers_agree_on_damage_to_every_form(bytes in stream(), damage in damage(), limits in small()) {
+        let mut bytes = bytes;
+        damage.iter().for_each(|damage| damage.apply(&mut bytes));
+        agree(&bytes, &LIMITS);
+        agree(&bytes, &limits);
+        agree_on_all(&bytes, &LIMITS);
+        let end = skimmed(&bytes, &LIMITS);
+        prop_assert_eq!(read_again(&bytes).map(|(end, _)| end), end);
     }
 
     #[test]
@@ -276,4 +371,70 @@ proptest! {
         prop_assert_eq!(read, bodies);
         prop_assert!(frames.iter().zip(0u64..).all(|(frame, id)| frame.header.id == id));
     }
+}
+
+/// That the streams above reach what they are for: values that are read and refused, what only a damaged or a foreign
+/// stream has, and references that are read again.
+#[test]
+fn the_streams_reach_every_form() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let streams: Vec<Vec<u8>> = (0..1000)
+        .map(|_| stream().new_tree(&mut runner).unwrap().current())
+        .collect();
+    let shallow = Limits { depth: 2, ..LIMITS };
+    let read: Vec<&Vec<u8>> = streams
+        .iter()
+        .filter(|bytes| skimmed(bytes, &LIMITS).is_some())
+        .collect();
+    assert!((500..990).contains(&read.len()), "{} are read", read.len());
+    assert!(
+        streams
+            .iter()
+            .filter(|bytes| agree_on_all(bytes, &LIMITS) > 1)
+            .count()
+            > 100
+    );
+    let deep = read
+        .iter()
+        .filter(|bytes| skimmed(bytes, &shallow).is_none())
+        .count();
+    assert!(deep > 30, "{deep} are deeper than two");
+    let again: usize = read
+        .iter()
+        .filter_map(|bytes| read_again(bytes))
+        .map(|(_, again)| again)
+        .sum();
+    assert!(again > 100, "{again} references read again");
+    // The tags of the forms, at the starts of values that are read.
+    let mut seen = [0usize; 256];
+    for bytes in &read {
+        let mut scratch = Scratch::new();
+        let mut reader = Reader::new(bytes, &mut scratch, &LIMITS);
+        while reader.offset() < bytes.len() {
+            let at = reader.offset();
+            if reader.read().is_err() {
+                break;
+            }
+            seen[usize::from(bytes[at])] += 1;
+        }
+    }
+    for tag in [
+        0x41, 0x42, 0x43, 0x48, 0x4d, 0x4f, 0x51, 0x52, 0x53, 0x55, 0x56, 0x57, 0x58, 0x60, 0x61, 0x70, 0x72,
+        0x78, 0x7a,
+    ] {
+        assert!(seen[tag] >= 5, "{tag:#x}: {}", seen[tag]);
+    }
+    assert!(seen.iter().filter(|count| **count > 0).count() > 200);
+    // And damage leaves some of both.
+    let damaged = streams.iter().filter(|bytes| {
+        let mut bytes = (*bytes).clone();
+        for damage in damage().new_tree(&mut runner).unwrap().current() {
+            damage.apply(&mut bytes);
+        }
+        skimmed(&bytes, &LIMITS).is_some()
+    });
+    let damaged = damaged.count();
+    assert!((100..900).contains(&damaged), "{damaged} are read after damage");
 }

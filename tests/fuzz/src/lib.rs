@@ -19,7 +19,7 @@ use codecs::hessian2::Limits;
 const MAX: usize = 1 << 16;
 
 /// Small enough for a fuzzer to reach.
-const LIMITS: Limits = Limits {
+pub const LIMITS: Limits = Limits {
     depth: 32,
     nodes: 4096,
     decoded_bytes: 1 << 18,
