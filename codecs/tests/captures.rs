@@ -170,3 +170,47 @@ fn attachments_change_without_touching_the_rest() {
         assert_eq!(read.get_text("tag").unwrap(), "blue");
     }
 }
+
+/// Every file of the captures is one that a test reads: frames (here), HTTP/2 connections (the tree of `landbridge decode`,
+/// and their messages in `codecs::triple`), values and refusals (`values.rs`); the index names each, with its length.
+#[test]
+fn the_index_names_every_capture() {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Entry {
+        peer: String,
+        req: Option<String>,
+        req_bytes: Option<u64>,
+        resp: Option<String>,
+        resp_bytes: Option<u64>,
+    }
+    let dir = format!("{}/../tests/fixtures/java-captures", env!("CARGO_MANIFEST_DIR"));
+    let mut lengths = std::collections::BTreeMap::new();
+    for file in std::fs::read_dir(dir).unwrap() {
+        let file = file.unwrap();
+        let name = file.file_name().into_string().unwrap();
+        lengths.insert(name, file.metadata().unwrap().len());
+    }
+    for line in String::from_utf8(fixture("index.jsonl")).unwrap().lines() {
+        let entry: Entry = serde_json::from_str(line).unwrap();
+        for (name, bytes) in [(entry.req, entry.req_bytes), (entry.resp, entry.resp_bytes)] {
+            let Some(name) = name else { continue };
+            assert!(name.starts_with(&entry.peer), "{name}");
+            assert_eq!(lengths.remove(&name), bytes, "{name}");
+        }
+    }
+    let rest: Vec<&str> = lengths.keys().map(String::as_str).collect();
+    assert_eq!(
+        rest,
+        [
+            "hessian-2.6.12.jsonl",
+            "hessian-2.7.23.jsonl",
+            "hessian-3.2.19.jsonl",
+            "hessian-3.3.6.jsonl",
+            "index.jsonl",
+            "torture-dubbo-2.6.12.jsonl",
+            "torture-dubbo-2.7.23.jsonl",
+            "torture-dubbo-3.3.6.jsonl",
+        ]
+    );
+}

@@ -118,6 +118,48 @@ fn read_again(input: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
+/// One limit of nine, changed.
+type Limited = fn(&mut Limits, u32);
+
+const LIMITED: [Limited; 9] = [
+    |limits, to| limits.depth = to,
+    |limits, to| limits.nodes = to,
+    |limits, to| limits.decoded_bytes = to as usize,
+    |limits, to| limits.classes = to,
+    |limits, to| limits.class_fields = to,
+    |limits, to| limits.fields = to,
+    |limits, to| limits.string_len = to,
+    |limits, to| limits.types = to,
+    |limits, to| limits.references = to,
+];
+
+/// All readers at the edge of each limit: the least with which one of them takes the value, and one less.
+fn agree_at_the_edge(input: &[u8]) {
+    if agree(input, &LIMITS).is_none() {
+        return;
+    }
+    for set in LIMITED {
+        let with = |to: u32| {
+            let mut limits = LIMITS;
+            set(&mut limits, to);
+            limits
+        };
+        // A stream of this length needs no more of anything.
+        let (mut less, mut enough) = (0, u32::try_from(input.len() * 17 + 1).unwrap());
+        while less < enough {
+            let middle = less.midpoint(enough);
+            match read(input, &with(middle)) {
+                Some(_) => enough = middle,
+                None => less = middle + 1,
+            }
+        }
+        assert!(agree(input, &with(enough)).is_some());
+        if let Some(less) = enough.checked_sub(1) {
+            assert_eq!(agree(input, &with(less)), None);
+        }
+    }
+}
+
 /// Limits that small inputs pass.
 fn small() -> impl Strategy<Value = Limits> {
     (
@@ -211,6 +253,11 @@ proptest! {
         agree_on_all(&bytes, &limits);
         let end = skimmed(&bytes, &LIMITS);
         prop_assert_eq!(read_again(&bytes).map(|(end, _)| end), end);
+    }
+
+    #[test]
+    fn readers_agree_at_the_edge_of_each_limit(bytes in stream()) {
+        agree_at_the_edge(&bytes);
     }
 
     #[test]

@@ -45,8 +45,11 @@ enum ListForm {
 #[derive(Clone, Debug)]
 enum TypeName {
     Literal(Vec<u8>),
-    /// One of those before; literal when there is none.
-    Number(Index),
+    /// One of those before; literal when there is none. A number that is not defined when `beyond`.
+    Number {
+        pick: Index,
+        beyond: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ enum ClassUse {
     New(Vec<u8>),
     /// One of those before, whose field count decides how many of the fields are written.
     Known(Index),
+    /// A number that is not defined.
+    Beyond,
 }
 
 /// An int of a length's or index's place, in 1, 2, 3 or 5 bytes.
@@ -83,7 +88,8 @@ struct Stream {
 impl Stream {
     fn type_name(&mut self, name: &TypeName) {
         match name {
-            TypeName::Number(pick) if self.types > 0 => {
+            TypeName::Number { beyond: true, .. } => put_int(self.types, 0, &mut self.out),
+            TypeName::Number { pick, .. } if self.types > 0 => {
                 let number = u32::try_from(pick.index(self.types as usize)).unwrap();
                 put_int(number, 0, &mut self.out);
             }
@@ -91,7 +97,7 @@ impl Stream {
                 self.out.extend(name);
                 self.types += 1;
             }
-            TypeName::Number(_) => {
+            TypeName::Number { .. } => {
                 self.out.extend(b"\x01t");
                 self.types += 1;
             }
@@ -141,6 +147,7 @@ impl Stream {
                         self.define(name, fields.len());
                         self.classes.len() - 1
                     }
+                    ClassUse::Beyond => self.classes.len(),
                     ClassUse::Known(_) => {
                         self.define(b"\x01K", fields.len());
                         self.classes.len() - 1
@@ -154,7 +161,7 @@ impl Stream {
                     }
                 }
                 self.references += 1;
-                for field in 0..self.classes[class] {
+                for field in 0..self.classes.get(class).copied().unwrap_or_default() {
                     match fields.get(field) {
                         Some(field) => self.value(field),
                         None => self.out.push(0x4e),
@@ -272,7 +279,8 @@ fn type_name() -> impl Strategy<Value = TypeName> {
     prop_oneof![
         string().prop_map(TypeName::Literal),
         Just(TypeName::Literal(b"\x04[int".to_vec())),
-        any::<Index>().prop_map(TypeName::Number),
+        (any::<Index>(), prop::bool::weighted(0.03))
+            .prop_map(|(pick, beyond)| TypeName::Number { pick, beyond }),
     ]
 }
 
@@ -290,8 +298,9 @@ fn node() -> impl Strategy<Value = Node> {
         ]
         .boxed();
         let class = prop_oneof![
-            string().prop_map(ClassUse::New),
-            any::<Index>().prop_map(ClassUse::Known)
+            20 => string().prop_map(ClassUse::New),
+            20 => any::<Index>().prop_map(ClassUse::Known),
+            1 => Just(ClassUse::Beyond),
         ]
         .boxed();
         let entries = prop::collection::vec((inner.clone(), inner.clone()), 0..4).boxed();

@@ -929,6 +929,40 @@ fn the_fixed_vectors() {
         .arguments_to_hessian(protobuf, &mut scratch, &Limits::DEFAULT)
         .unwrap();
     assert_eq!(back.as_ref(), hessian);
+    // A Set, a List, an enum, and a map with long keys: the field behind an object of one field.
+    let field = |proto: &str, java: &str, digits: &[u8], json: Json| {
+        let echo = row(proto, java, "");
+        let value = decode(digits);
+        echo.both(&m(value.clone()), &json);
+        let mut out = Vec::new();
+        value.encode(&mut out);
+        assert_eq!(out, digits);
+    };
+    field(
+        "repeated string",
+        "java.util.Set<java.lang.String>",
+        b"\x71\x11java.util.HashSet\x01a",
+        json!({"v": ["a"]}),
+    );
+    field(
+        "repeated string",
+        "java.util.List<java.lang.String>",
+        b"\x79\x01a",
+        json!({"v": ["a"]}),
+    );
+    field(
+        "map<int64, string>",
+        "java.util.Map<java.lang.Long,java.lang.String>",
+        b"\x48\xe1\x01a\x5a",
+        json!({"v": {"1": "a"}}),
+    );
+    let status = Echo::new(
+        "enum Status { STATUS_UNSPECIFIED = 0; STATUS_OK = 1; } message M { Status v = 1; }",
+        "services: [{java: t.S, proto: t.S}]\nmessages: [{proto: t.M, java: t.M}]\n\
+         enums: [{proto: t.Status, java: com.x.dto.Status}]",
+    );
+    let ok = decode(b"\x43\x10com.x.dto.Status\x91\x04name\x60\x02OK");
+    status.both(&m(ok), &json!({"v": "STATUS_OK"}));
 }
 
 #[test]
