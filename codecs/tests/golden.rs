@@ -2,8 +2,6 @@
 //! typed JSON: read as they are meant, and written as the very bytes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
-
 use bytes::BytesMut;
 use codecs::Attachments;
 use codecs::dubbo2::{
@@ -11,7 +9,7 @@ use codecs::dubbo2::{
     encode_error, split,
 };
 use codecs::hessian2::{Limits, Scratch, TypeNames, Writer, split_arguments, throwable};
-use codecs::value::{Class, Object, Value, json};
+use codecs::value::{Value, json};
 
 fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
@@ -325,18 +323,7 @@ fn values_beside_those_of_typed_json() {
         assert_eq!(read, (value, out.len()));
     }
     // O8: the seventeenth class of a stream takes the long form.
-    let objects: Vec<Value> = (0..17)
-        .map(|n| {
-            let class = Arc::new(Class {
-                name: format!("C{n}").as_str().into(),
-                fields: Box::default(),
-            });
-            Value::Object(Box::new(Object {
-                class,
-                fields: Box::default(),
-            }))
-        })
-        .collect();
+    let objects: Vec<Value> = (0..17).map(|n| Value::object(&format!("C{n}"), [])).collect();
     let mut out = Vec::new();
     Value::List(objects.into()).encode(&mut out);
     assert!(
