@@ -23,6 +23,7 @@ mod istiod;
 mod mesh;
 mod pass_through;
 mod peers;
+mod plans;
 mod process;
 mod protobuf;
 mod routing;

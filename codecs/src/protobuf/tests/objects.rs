@@ -837,3 +837,116 @@ fn generic_calls_convert_by_the_same_plan() {
     let wanted = Value::Map([(text("k"), Value::Map(entries.into()))].into());
     assert_eq!(decode(&got.payload.bytes), wanted);
 }
+
+#[test]
+fn what_json_cannot_say_is_counted() {
+    let echo = |strict: bool| {
+        Echo::new(
+            "message M { google.protobuf.Value v = 1; }",
+            &format!("strict: {strict}\n{PLAIN}messages: [{{proto: t.M, java: t.M}}]"),
+        )
+    };
+    for (value, json, rule) in [
+        (Value::Int(1), json!(1.0), Some(Rule::StructNumber)),
+        (
+            Value::Long(1 << 53),
+            json!(9_007_199_254_740_992.0),
+            Some(Rule::StructNumber),
+        ),
+        (Value::Binary([1].into()), json!("AQ=="), Some(Rule::JsonForm)),
+        (
+            Value::Date(0),
+            json!("1970-01-01T00:00:00.000Z"),
+            Some(Rule::JsonForm),
+        ),
+        (
+            one("java.math.BigDecimal", text("1.0")),
+            json!("1.0"),
+            Some(Rule::JsonForm),
+        ),
+        (
+            object("x.Y", [("a", Value::Bool(true))]),
+            json!({"a": true}),
+            Some(Rule::JsonForm),
+        ),
+        (Value::Double(0.5), json!(0.5), None),
+        (Value::Bool(true), json!(true), None),
+        (list([Value::Null, text("a")]), json!([null, "a"]), None),
+        (
+            Value::Map([(text("a"), Value::Double(1.0))].into()),
+            json!({"a": 1.0}),
+            None,
+        ),
+    ] {
+        let mut scratch = Scratch::default();
+        let lax = echo(false);
+        let bytes = lax
+            .method()
+            .arguments_to_protobuf(&encode(&m(value.clone())), &mut scratch, &Limits::DEFAULT)
+            .unwrap();
+        assert_eq!(json_of(&lax.message(), &bytes), json!({"v": json}));
+        let counted: Vec<_> = scratch.lossy.iter().collect();
+        assert_eq!(
+            counted,
+            rule.map(|rule| (rule, 1)).into_iter().collect::<Vec<_>>(),
+            "{json}"
+        );
+        match (echo(true).to_json(&m(value.clone())), rule) {
+            (Ok(got), None) => {
+                assert_eq!(got, json!({"v": json}));
+                assert_eq!(echo(true).from_json(&got).unwrap(), m(value));
+            }
+            (Err(error), Some(rule)) => assert_eq!(error.rule, rule, "{json}"),
+            (got, _) => panic!("{json}: {got:?}"),
+        }
+    }
+    let error = echo(false).to_json(&m(Value::Long((1 << 53) + 1))).unwrap_err();
+    assert_eq!(error.rule, Rule::StructNumber);
+}
+
+#[test]
+fn enums_without_unspecified_take_no_unknown_constant_for_zero() {
+    let echo = Echo::new(
+        "enum Status { OK = 0; STATUS_GONE = 1; } message M { Status v = 1; repeated Status l = 2; }",
+        &format!(
+            "{PLAIN}enums: [{{proto: t.Status, java: t.Status, values: {{OK: FINE}}}}]\nmessages: [{{proto: t.M, java: t.M}}]"
+        ),
+    );
+    let status = |name: &str| object("t.Status", [("name", text(name))]);
+    let with = |name: &str| object("t.M", [("v", status(name)), ("l", list([status("GONE")]))]);
+    echo.both(&with("GONE"), &json!({"v": "STATUS_GONE", "l": ["STATUS_GONE"]}));
+    // The default is a constant like the others.
+    echo.both(&with("FINE"), &json!({"l": ["STATUS_GONE"]}));
+    for unknown in ["PAUSED", "OK"] {
+        let error = echo.to_json(&with(unknown)).unwrap_err();
+        assert_eq!(
+            (error.rule, error.path.as_str()),
+            (Rule::UnknownEnum, "v"),
+            "{unknown}"
+        );
+    }
+}
+
+#[test]
+fn an_assumed_type_stands_for_object() {
+    let echo = Echo::new(
+        "message M { int64 v = 1; repeated Item items = 2; } message Item { string name = 1; }",
+        &format!(
+            "{PLAIN}messages:\n- {{proto: t.M, java: t.M, options: {{v: {{assume: java.lang.Long}}, items: {{assume: 't.Item[]'}}}}}}\n\
+             - {{proto: t.Item, java: t.Item}}"
+        ),
+    );
+    echo.both(
+        &object(
+            "t.M",
+            [
+                ("v", Value::Long(5)),
+                (
+                    "items",
+                    typed("[t.Item", [object("t.Item", [("name", text("a"))])]),
+                ),
+            ],
+        ),
+        &json!({"v": "5", "items": [{"name": "a"}]}),
+    );
+}
