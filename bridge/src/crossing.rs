@@ -6,10 +6,9 @@
 use std::borrow::Cow;
 
 use codecs::Attachments;
-use codecs::attachments::AttachmentValue;
-use codecs::hessian2::{DecodeError, Limits, Reader, Scratch, Token, Writer as HessianWriter};
+use codecs::hessian2::{DecodeError, Limits, Scratch, Writer as HessianWriter};
 use codecs::triple::headers::attachments::AttachmentValue as HeaderValueOf;
-use codecs::triple::headers::{self, CONSUMER_APPNAME, NonAscii, TooLarge, Writer, is_reserved};
+use codecs::triple::headers::{self, CONSUMER_APPNAME, NonAscii, TooLarge, write_all};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// What a Dubbo2 peer calls the caller's application.
@@ -20,52 +19,14 @@ const REMOTE_APPLICATION: &str = "remote.application";
 /// # Errors
 /// When the whole block would be heavier than a Java peer takes.
 pub(crate) fn to_headers(attachments: &Attachments, headers: &mut HeaderMap) -> Result<(), TooLarge> {
-    let from_headers = attachments.headers().is_some();
-    let mut raw: Vec<(HeaderName, HeaderValue)> = Vec::new();
-    let mut writer = Writer::new(headers, NonAscii::default());
-    for (name, value) in attachments.iter() {
-        match &value {
-            _ if name == REMOTE_APPLICATION || name == CONSUMER_APPNAME => {
-                let text = value.to_text().and_then(|text| HeaderValue::from_str(&text).ok());
-                raw.extend(text.map(|text| (HeaderName::from_static(CONSUMER_APPNAME), text)));
-            }
-            // A header that holds base64 already passes as it is; so does the map of names.
-            AttachmentValue::Text(text)
-                if from_headers
-                    && (name.ends_with("-bin") && !is_reserved(&name) || name == headers::HEADER_CONVERT) =>
-            {
-                if let (Ok(name), Ok(value)) = (
-                    HeaderName::from_bytes(name.as_bytes()),
-                    HeaderValue::from_str(text),
-                ) {
-                    raw.push((name, value));
-                }
-            }
-            AttachmentValue::Text(text) => writer.put(&name, &HeaderValueOf::Text(text.clone())),
-            AttachmentValue::Other(Some(bytes)) => {
-                if let Some(bytes) = binary(bytes) {
-                    writer.put(&name, &HeaderValueOf::Bytes(bytes.into()));
-                }
-            }
-            _ => {
-                if let Some(text) = value.to_text() {
-                    writer.put(&name, &HeaderValueOf::Text(text));
-                }
-            }
-        }
+    let application = attachments
+        .get_text(REMOTE_APPLICATION)
+        .or_else(|| attachments.get_text(CONSUMER_APPNAME))
+        .and_then(|name| HeaderValue::from_str(&name).ok());
+    if let Some(application) = application {
+        headers.insert(HeaderName::from_static(CONSUMER_APPNAME), application);
     }
-    writer.finish()?;
-    headers.extend(raw);
-    Ok(())
-}
-
-/// The bytes of a Hessian binary value; `None` for any other value, which no header carries.
-fn binary(value: &[u8]) -> Option<Vec<u8>> {
-    let mut scratch = Scratch::new();
-    match Reader::new(value, &mut scratch, &Limits::DEFAULT).read().ok()? {
-        Token::Binary(binary) => binary.as_slice().map(<[u8]>::to_vec),
-        _ => None,
-    }
+    write_all(attachments, headers, NonAscii::default()).map(|_| ())
 }
 
 /// The attachments as a Dubbo2 peer takes them: those that came as headers as a map, without the names that only HTTP
@@ -111,6 +72,8 @@ pub(crate) fn to_dubbo2<'a>(
 
 #[cfg(test)]
 mod tests {
+    use codecs::attachments::AttachmentValue;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -169,5 +132,9 @@ mod tests {
         let mut sent = HeaderMap::new();
         to_headers(&Attachments::from_headers(received), &mut sent).unwrap();
         assert_eq!(sent, headers(&[("x", "1"), ("blob-bin", "AP8")]));
+        // Netty ends the connection above its limit, and every call on it.
+        let mut large = HeaderMap::new();
+        large.insert("blob-bin", HeaderValue::from_str(&"A".repeat(31 << 10)).unwrap());
+        assert!(to_headers(&Attachments::from_headers(large), &mut HeaderMap::new()).is_err());
     }
 }

@@ -15,6 +15,7 @@ use crate::hessian2::{
     Counts, DecodeError, Limits, Reader, Scratch, Skimmed, Skimmer, Str, TableUse, Token, Writer,
 };
 use crate::invocation::Text;
+use crate::value::json::java_double;
 
 /// Attachments of a call or a reply.
 #[derive(Clone, Debug, Default)]
@@ -59,14 +60,14 @@ pub enum AttachmentValue<'a> {
 }
 
 impl<'a> AttachmentValue<'a> {
-    /// Text, or a scalar as text, as every Dubbo peer can take it. `None` for null and for anything else.
+    /// Text, or a scalar as Java's text, as every Dubbo peer can take it. `None` for null and for anything else.
     pub fn to_text(&self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) => Some(text.clone()),
             Self::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
             Self::Int(value) => Some(Cow::Owned(value.to_string())),
             Self::Long(value) => Some(Cow::Owned(value.to_string())),
-            Self::Double(value) => Some(Cow::Owned(value.to_string())),
+            Self::Double(value) => Some(Cow::Owned(java_double(*value))),
             Self::Null | Self::Other(_) => None,
         }
     }

@@ -16,6 +16,7 @@ use crate::hessian2::{
     Writer,
 };
 use crate::invocation::Text;
+use crate::value::json::java_double;
 
 /// What we, and every current peer, send as the first field (spec 6.2).
 pub const DUBBO_VERSION: &str = "2.0.2";
@@ -208,7 +209,7 @@ pub(super) fn text_field(
         return Ok(Text::from(value.to_string()));
     }
     if let Some(value) = cursor.double_after(tag)? {
-        return Ok(Text::from(value.to_string()));
+        return Ok(Text::from(java_double(value)));
     }
     match tag {
         0x4e => Ok(Text::default()),

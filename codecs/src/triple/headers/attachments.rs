@@ -182,10 +182,11 @@ impl<'h> Writer<'h> {
     }
 }
 
-/// Writes all attachments of a call or reply into a header block: numbers and booleans as text, `byte[]` as `-bin`,
-/// other objects are dropped and counted, null is skipped. Gives the number dropped.
+/// Writes all attachments of a call or reply into a header block: numbers and booleans as Java's text, a date as HTTP writes
+/// it, `byte[]` as `-bin`; other objects are dropped and counted, null is skipped. Gives the number dropped.
 ///
-/// Attachments that came as headers are copied as they are, less the reserved ones.
+/// Attachments that came as headers are copied as they are, repeated ones and bytes outside of ASCII too, less the reserved
+/// ones.
 ///
 /// # Errors
 /// As [`Writer::finish`].
@@ -195,51 +196,53 @@ pub fn write_all(
     non_ascii: NonAscii,
 ) -> Result<usize, TooLarge> {
     use crate::attachments::AttachmentValue as Received;
-    if attachments.headers().is_some() {
-        // Names are lower-case and values are headers already; `-bin` ones and the convert map go through untouched.
-        for (name, value) in attachments.iter() {
-            let (Ok(name), Received::Text(text)) = (HeaderName::from_bytes(name.as_bytes()), &value) else {
-                continue;
-            };
-            if is_reserved(name.as_str()) && name.as_str() != HEADER_CONVERT {
+    if let Some(received) = attachments.headers() {
+        for name in received.keys() {
+            let lower = name.as_str();
+            if is_reserved(lower) && lower != HEADER_CONVERT || attachments.is_changed_name(lower) {
                 continue;
             }
-            let value = HeaderValue::from_str(text).ok().or_else(|| percent_value(text));
-            if let Some(value) = value {
-                headers.insert(name, value);
+            headers.remove(name);
+            for value in received.get_all(name) {
+                headers.append(name.clone(), value.clone());
             }
         }
-        return Writer::new(headers, non_ascii).finish();
+        let mut writer = Writer::new(headers, non_ascii);
+        for (name, value) in attachments.changed() {
+            writer.put(name, &AttachmentValue::Text(Cow::Borrowed(value)));
+        }
+        return writer.finish();
     }
     let mut writer = Writer::new(headers, non_ascii);
     let mut dropped = 0usize;
     for (name, value) in attachments.iter() {
-        let text: Cow<'_, str> = match &value {
-            Received::Null => continue,
-            Received::Text(text) => Cow::Borrowed(&**text),
-            Received::Bool(value) => Cow::Owned(value.to_string()),
-            Received::Int(value) => Cow::Owned(value.to_string()),
-            Received::Long(value) => Cow::Owned(value.to_string()),
-            Received::Double(value) => Cow::Owned(value.to_string()),
-            Received::Other(bytes) => {
-                match bytes.and_then(binary) {
-                    Some(bytes) => writer.put(&name, &AttachmentValue::Bytes(bytes)),
-                    None => dropped = dropped.saturating_add(1),
+        match &value {
+            Received::Null => {}
+            Received::Other(bytes) => match bytes.and_then(header_value) {
+                Some(value) => writer.put(&name, &value),
+                None => dropped = dropped.saturating_add(1),
+            },
+            _ => {
+                if let Some(text) = value.to_text() {
+                    writer.put(&name, &AttachmentValue::Text(text));
                 }
-                continue;
             }
-        };
-        writer.put(&name, &AttachmentValue::Text(text));
+        }
     }
     writer.finish().map(|more| more.saturating_add(dropped))
 }
 
-/// The content of a Hessian value that is a `byte[]`.
-fn binary(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+/// What a Hessian value is in a header: `byte[]`, or a date as Java 3.3 writes it.
+fn header_value(value: &[u8]) -> Option<AttachmentValue<'_>> {
     let mut scratch = crate::hessian2::Scratch::new();
     let limits = crate::hessian2::Limits::DEFAULT;
     match crate::hessian2::Reader::new(value, &mut scratch, &limits).read() {
-        Ok(crate::hessian2::Token::Binary(bytes)) => Some(bytes.to_cow()),
+        Ok(crate::hessian2::Token::Binary(bytes)) => Some(AttachmentValue::Bytes(bytes.to_cow())),
+        Ok(crate::hessian2::Token::Date(millis)) => {
+            let time = jiff::Timestamp::from_millisecond(millis).ok()?;
+            let text = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time);
+            text.ok().map(|text| AttachmentValue::Text(Cow::Owned(text)))
+        }
         _ => None,
     }
 }
@@ -463,11 +466,91 @@ mod tests {
         assert_eq!(again, headers);
     }
 
+    /// From a Dubbo2 body: `7.1` of the page, each kind as Java sends it.
+    #[test]
+    fn values_of_every_kind_go_as_java_sends_them() {
+        let mut map = Vec::new();
+        let mut writer = crate::hessian2::Writer::new(&mut map);
+        writer.begin_map(None);
+        writer.string("int");
+        writer.int(7);
+        writer.string("long");
+        writer.long(-8);
+        writer.string("flag");
+        writer.bool(true);
+        writer.string("whole");
+        writer.double(3.0);
+        writer.string("large");
+        writer.double(1.5e10);
+        writer.string("when");
+        writer.date(784_111_777_000);
+        writer.string("bytes");
+        writer.binary(&[7; 10_000]);
+        writer.string("nothing");
+        writer.null();
+        writer.string("list");
+        writer.begin_list(None, 0);
+        writer.end();
+        let (mut scratch, limits) = Default::default();
+        let attachments = Attachments::from_hessian(map.into(), &mut scratch, &limits).unwrap();
+        let mut headers = HeaderMap::new();
+        assert_eq!(write_all(&attachments, &mut headers, NonAscii::Percent), Ok(1));
+        for (name, value) in [
+            ("int", "7"),
+            ("long", "-8"),
+            ("flag", "true"),
+            ("whole", "3.0"),
+            ("large", "1.5E10"),
+            ("when", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ] {
+            assert_eq!(headers[name], value);
+        }
+        assert_eq!(headers["bytes-bin"], STANDARD_NO_PAD.encode([7; 10_000]));
+        assert_eq!(headers.len(), 7);
+    }
+
+    #[test]
+    fn headers_pass_as_they_are_and_changes_over_them() {
+        let mut received = HeaderMap::new();
+        for (name, value) in [
+            ("tag", &b"a"[..]),
+            ("tag", b"b"),
+            ("latin", b"caf\xe9"),
+            ("utf", "Zo\u{eb}".as_bytes()),
+            ("key-bin", b"AP8="),
+            ("key-bin", b"AA=="),
+            ("gone", b"x"),
+            ("te", b"trailers"),
+            ("grpc-timeout", b"1S"),
+        ] {
+            received.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_bytes(value).unwrap(),
+            );
+        }
+        let mut attachments = Attachments::from_headers(received.clone());
+        attachments.remove("gone");
+        attachments.set("landbridge-hop", "1");
+        let mut sent = HeaderMap::new();
+        sent.insert("tag", HeaderValue::from_static("old"));
+        write_all(&attachments, &mut sent, NonAscii::Percent).unwrap();
+        for name in ["tag", "latin", "utf", "key-bin"] {
+            let (sent, received) = (sent.get_all(name), received.get_all(name));
+            assert!(sent.iter().eq(received.iter()), "{name}");
+        }
+        assert_eq!((sent.len(), sent["landbridge-hop"].as_bytes()), (7, &b"1"[..]));
+    }
+
     #[test]
     fn a_heavy_block_is_refused() {
         let mut headers = HeaderMap::new();
         let mut writer = Writer::new(&mut headers, NonAscii::Percent);
         writer.put("big", &AttachmentValue::Text("x".repeat(31 * 1024).into()));
         assert!(writer.finish().is_err());
+        // Whatever it came as.
+        let mut received = HeaderMap::new();
+        received.insert("big-bin", HeaderValue::from_str(&"A".repeat(31 * 1024)).unwrap());
+        let attachments = Attachments::from_headers(received);
+        assert!(write_all(&attachments, &mut HeaderMap::new(), NonAscii::Percent).is_err());
     }
 }
