@@ -340,6 +340,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn wide_units(&mut self, rest: &'a [u8], units: usize) -> Result<(&'a [u8], TextForm), DecodeError> {
+        if let Some(raw) = plain_utf8(rest, units) {
+            self.at = self.at.wrapping_add(raw.len());
+            return Ok((raw, TextForm::Utf8));
+        }
         let (len, form) = scan_wide(rest, units).map_err(|(offset, byte)| match byte {
             Some(byte) => DecodeError {
                 kind: DecodeErrorKind::BadText(byte),
@@ -439,6 +443,50 @@ pub(crate) fn checked_piece<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     Some(cursor.units(units).ok()?.0)
 }
 
+/// The next `units` UTF-16 units, when there are many and they are plain UTF-8 without characters of two units: then a
+/// unit is a byte that begins a character, and whole blocks of those can be counted, and checked, at once.
+fn plain_utf8(rest: &[u8], units: usize) -> Option<&[u8]> {
+    const BLOCK: usize = 64;
+    if units < BLOCK {
+        return None;
+    }
+    let begins = |byte: &u8| byte & 0xc0 != 0x80;
+    let (mut left, mut at) = (units, 0usize);
+    // Each unit takes three bytes at most, so a block never holds more than are left while there are as many as bytes.
+    for block in rest.chunks_exact(BLOCK) {
+        if left < BLOCK {
+            break;
+        }
+        let (mut count, mut two_units) = (0u8, 0u8);
+        for byte in block {
+            count = count.wrapping_add(u8::from(begins(byte)));
+            two_units |= u8::from(*byte >= 0xf0);
+        }
+        if two_units != 0 {
+            return None;
+        }
+        left = left.wrapping_sub(usize::from(count));
+        at = at.wrapping_add(BLOCK);
+    }
+    // The rest of the character that the last block cut, the units left, and the rest of the last one.
+    let tail = rest.get(at..)?;
+    let mut len = tail.len();
+    for (index, byte) in tail.iter().enumerate() {
+        if begins(byte) {
+            if left == 0 {
+                len = index;
+                break;
+            }
+            left = left.wrapping_sub(1);
+            if *byte >= 0xf0 {
+                return None;
+            }
+        }
+    }
+    let raw = rest.get(..at.wrapping_add(len))?;
+    (left == 0 && simdutf8::basic::from_utf8(raw).is_ok()).then_some(raw)
+}
+
 /// How many bytes `units` UTF-16 units take at the start of `rest`, and what they are. The error names the offset of the
 /// offending byte, and the byte (`None`: the text is cut short).
 fn scan_wide(rest: &[u8], units: usize) -> Result<(usize, TextForm), (usize, Option<u8>)> {
@@ -479,4 +527,50 @@ fn scan_wide(rest: &[u8], units: usize) -> Result<(usize, TextForm), (usize, Opt
         left = left.wrapping_sub(1);
     }
     Ok((offset(&bytes), form))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What counts whole blocks says the same as what looks at each byte, or leaves it to that.
+    #[test]
+    fn blocks_are_counted_as_bytes_are() {
+        let pieces: [&[u8]; 9] = [
+            b"a",
+            b"plain ascii of some length, longer than a block when it is repeated ",
+            "\u{e9}".as_bytes(),
+            "\u{4e2d}\u{6587}".as_bytes(),
+            "\u{ffff}".as_bytes(),
+            &[0xed, 0xa0, 0xbd],
+            "\u{1f600}".as_bytes(),
+            &[0xe0, 0x80, 0x80],
+            &[0xc3],
+        ];
+        let mut seed = 7u64;
+        let mut next = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(seed >> 33).unwrap() % below
+        };
+        let mut taken = 0;
+        for _ in 0..2000 {
+            // Mostly the sound pieces.
+            let kinds = if next(4) == 0 { pieces.len() } else { 5 };
+            let text: Vec<u8> = (0..next(60)).flat_map(|_| pieces[next(kinds)].to_vec()).collect();
+            for units in [0, 1, 63, 64, 65, 100, next(300), text.len()] {
+                let bytes = scan_wide(&text, units);
+                if let Some(raw) = plain_utf8(&text, units) {
+                    assert_eq!(
+                        bytes.unwrap(),
+                        (raw.len(), TextForm::Utf8),
+                        "{units} of {text:02x?}"
+                    );
+                    taken += 1;
+                } else if units >= 64 && bytes == Ok((text.len(), TextForm::Utf8)) {
+                    panic!("{units} of {text:02x?} left out");
+                }
+            }
+        }
+        assert!(taken > 500, "{taken}");
+    }
 }

@@ -97,6 +97,12 @@ pub struct ConvertedResult {
 /// What a worker keeps of the buffer that conversions write into.
 const MOST_KEPT: usize = 1 << 20;
 
+/// From how many bytes on a message is written into a buffer of its own.
+const LARGE: usize = 8 << 10;
+
+/// What such a buffer begins with at most: a stream that is refused at its first bytes must not have cost its length.
+const MOST_AT_ONCE: usize = 256 << 10;
+
 impl MethodBinding {
     /// The request message of arguments that lie one after another in one stream, as in a Dubbo2 body.
     ///
@@ -108,7 +114,7 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
-        self.convert(Side::Arguments, scratch, |scratch, out| {
+        self.convert(Side::Arguments, stream.len(), scratch, |scratch, out| {
             walk(&self.types, stream, scratch, limits, out, |walk| {
                 match &self.arguments {
                     ArgumentsPlan::Whole(conv) => walk.whole(conv).map(drop),
@@ -130,23 +136,28 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
-        self.convert(Side::Arguments, scratch, |scratch, out| match &self.arguments {
-            ArgumentsPlan::Whole(conv) => match streams {
-                [stream] => walk(&self.types, stream, scratch, limits, out, |walk| {
-                    walk.whole(conv).map(drop)
-                }),
-                _ => Err(arity(streams.len(), 1)),
-            },
-            ArgumentsPlan::Spread(fields) if fields.len() == streams.len() => {
-                fields.iter().zip(streams).try_for_each(|(field, stream)| {
-                    walk(&self.types, stream, scratch, limits, out, |walk| {
-                        walk.argument(field)
+        self.convert(
+            Side::Arguments,
+            streams.iter().map(Bytes::len).sum(),
+            scratch,
+            |scratch, out| match &self.arguments {
+                ArgumentsPlan::Whole(conv) => match streams {
+                    [stream] => walk(&self.types, stream, scratch, limits, out, |walk| {
+                        walk.whole(conv).map(drop)
+                    }),
+                    _ => Err(arity(streams.len(), 1)),
+                },
+                ArgumentsPlan::Spread(fields) if fields.len() == streams.len() => {
+                    fields.iter().zip(streams).try_for_each(|(field, stream)| {
+                        walk(&self.types, stream, scratch, limits, out, |walk| {
+                            walk.argument(field)
+                        })
                     })
-                })
-            }
-            ArgumentsPlan::Spread(fields) => Err(arity(streams.len(), fields.len())),
-            ArgumentsPlan::None => Err(streaming()),
-        })
+                }
+                ArgumentsPlan::Spread(fields) => Err(arity(streams.len(), fields.len())),
+                ArgumentsPlan::None => Err(streaming()),
+            },
+        )
         .map(|(bytes, ())| bytes)
     }
 
@@ -161,7 +172,7 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
-        self.convert(Side::Arguments, scratch, |scratch, out| {
+        self.convert(Side::Arguments, stream.len(), scratch, |scratch, out| {
             walk(&self.types, stream, scratch, limits, out, |walk| {
                 walk.generic(&self.arguments)
             })
@@ -179,7 +190,7 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<Bytes, MappingError> {
-        self.convert(Side::Arguments, scratch, |scratch, out| {
+        self.convert(Side::Arguments, message.len(), scratch, |scratch, out| {
             let mut walk = ToHessian::new(Writer::new(out), &self.types, scratch, limits);
             match &self.arguments {
                 ArgumentsPlan::Whole(conv) => walk.whole(conv, message),
@@ -211,7 +222,7 @@ impl MethodBinding {
             .iter()
             .enumerate()
             .map(|(position, field)| {
-                let one = self.convert(Side::Arguments, scratch, |scratch, out| {
+                let one = self.convert(Side::Arguments, message.len(), scratch, |scratch, out| {
                     let mut walk = ToHessian::new(Writer::new(out), &self.types, scratch, limits);
                     if position == 0 {
                         walk.count_unknown(message, fields)?;
@@ -233,7 +244,7 @@ impl MethodBinding {
         scratch: &mut Scratch,
         limits: &Limits,
     ) -> Result<ConvertedResult, MappingError> {
-        let (bytes, null) = self.convert(Side::Result, scratch, |scratch, out| {
+        let (bytes, null) = self.convert(Side::Result, stream.len(), scratch, |scratch, out| {
             let null = walk(&self.types, stream, scratch, limits, out, |walk| {
                 match &self.result {
                     ResultPlan::Whole(conv) => walk.whole(conv),
@@ -291,7 +302,7 @@ impl MethodBinding {
         if null || matches!(self.result, ResultPlan::Void) {
             return Ok(Bytes::from_static(b"N"));
         }
-        self.convert(Side::Result, scratch, |scratch, out| {
+        self.convert(Side::Result, message.len(), scratch, |scratch, out| {
             let mut walk = ToHessian::new(Writer::new(out), &self.types, scratch, limits);
             walk.generic = generic;
             match &self.result {
@@ -307,13 +318,27 @@ impl MethodBinding {
         .map(|(bytes, ())| bytes)
     }
 
-    /// Runs a conversion into the worker's buffer, and gives what it wrote in a buffer of its size: the one allocation.
+    /// Runs a conversion of `len` bytes into the worker's buffer, and gives what it wrote in a buffer of its size: the one
+    /// allocation. What is large is written where it stays instead, so that it is copied once.
     fn convert<T>(
         &self,
         side: Side,
+        len: usize,
         scratch: &mut Scratch,
         run: impl FnOnce(&mut Scratch, &mut Vec<u8>) -> Fallible<T>,
     ) -> Result<(Bytes, T), MappingError> {
+        if len > LARGE {
+            let mut out = Vec::with_capacity(len.saturating_add(len >> 4).min(MOST_AT_ONCE));
+            let done = run(scratch, &mut out).map(|more| (out, more));
+            return match done {
+                // Much larger than what it holds: it would be held for as long as the message is.
+                Ok((out, more)) if out.capacity() >> 1 > out.len() => {
+                    Ok((Bytes::copy_from_slice(&out), more))
+                }
+                Ok((out, more)) => Ok((Bytes::from(out), more)),
+                Err(fault) => Err((*fault).into_error(&self.name, side)),
+            };
+        }
         let mut out = std::mem::take(&mut scratch.out);
         out.clear();
         let done = run(scratch, &mut out);

@@ -141,8 +141,11 @@ impl Step {
     fn put(self, value: u64, len: usize, out: &mut Vec<u8>) {
         // Sixteen bytes at once, of which the first ones count: one check of the room, and no loop over bytes.
         let tag_len = usize::from(self.tag_len);
-        let shift = self.tag_len.wrapping_mul(8);
-        let all = u128::from(self.tag) | u128::from(value) << (shift & 127);
+        // A shift by a constant is two instructions, one by a variable eight; field numbers are mostly below 16.
+        let all = match self.tag_len {
+            1 => u128::from(self.tag) | u128::from(value) << 8,
+            len => u128::from(self.tag) | u128::from(value) << (len.wrapping_mul(8) & 127),
+        };
         let end = out.len().wrapping_add(tag_len).wrapping_add(len);
         out.extend_from_slice(&all.to_le_bytes());
         out.truncate(end);
@@ -245,7 +248,8 @@ pub(super) struct ClassMap {
     message: u32,
     /// The map of the same class for the message before.
     older: u32,
-    start: u32,
+    /// The number of its first field's step.
+    pub(super) start: u32,
     pub(super) count: u32,
     /// The class is not bound itself: its superclass is.
     pub(super) sliced: bool,
@@ -301,21 +305,35 @@ impl ClassMaps {
 
     /// The map of a class that was read as this message before in this stream.
     #[inline]
-    pub(super) fn get(&self, message: u32, class: u32) -> Option<ClassMap> {
+    pub(super) fn find(&self, message: u32, class: u32) -> Option<u32> {
         let mut number = *get(&self.newest, class)?;
         loop {
-            let map = *get(&self.maps, number)?;
+            let map = get(&self.maps, number)?;
             if map.message == message {
-                return Some(map);
+                return Some(number);
             }
             number = map.older;
         }
     }
 
+    /// A map by its number.
+    #[inline(always)]
+    pub(super) fn map(&self, number: u32) -> &ClassMap {
+        static NONE: ClassMap = ClassMap {
+            message: 0,
+            older: NO_MAP,
+            start: 0,
+            count: 0,
+            sliced: false,
+            in_order: true,
+        };
+        get(&self.maps, number).unwrap_or(&NONE)
+    }
+
     /// The step of a field.
     #[inline(always)]
-    pub(super) fn step(&self, map: &ClassMap, position: u32) -> Step {
-        get(&self.steps, map.start.wrapping_add(position)).map_or(Step::UNBOUND, |step| *step)
+    pub(super) fn step(&self, number: u32) -> Step {
+        get(&self.steps, number).map_or(Step::UNBOUND, |step| *step)
     }
 
     /// Works out, or finds, what becomes of a class. Whether it is sliced is the caller's matter: `check` says.
@@ -326,7 +344,7 @@ impl ClassMaps {
         class: u32,
         definition: Class<'_, '_>,
         check: impl FnOnce(Str<'_>) -> Result<bool, E>,
-    ) -> Result<ClassMap, E> {
+    ) -> Result<u32, E> {
         let bytes = definition.bytes();
         let name_len = definition.name().utf16_len();
         let slot = slot_of(types.id, message, bytes.len());
@@ -390,7 +408,7 @@ impl ClassMaps {
             in_order,
         };
         self.maps.push(map);
-        Ok(map)
+        Ok(number)
     }
 
     /// Appends the steps and the order of a class; says whether its fields are in order already.
@@ -439,7 +457,8 @@ impl ClassMaps {
 
     /// Brings what the fields of an object wrote from `first` on into the order of their numbers: Java writes them in an
     /// order of its own.
-    pub(super) fn arrange(&mut self, map: &ClassMap, base: usize, first: usize, out: &mut Vec<u8>) {
+    pub(super) fn arrange(&mut self, map: u32, base: usize, first: usize, out: &mut Vec<u8>) {
+        let map = *self.map(map);
         let ends = self.ends.get(base..).unwrap_or_default();
         let start = wire::index(map.start);
         let order = self.order.get(start..start.wrapping_add(wire::index(map.count)));

@@ -385,6 +385,11 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             Token::ObjectStart { class, .. } => return self.enum_set(field, plan, *class),
             other => return Err(unexpected(J::Collection, other)),
         }
+        self.elements(field, plan)
+    }
+
+    /// The elements of a list, up to its end.
+    fn elements(&mut self, field: &FieldPlan, plan: &ListPlan) -> Fallible<()> {
         let before = self.out.len();
         let packed = plan.packed.then(|| wire::begin(field.number, &mut self.out));
         let mut step = Step::of(&plan.item, field.number, false);
@@ -516,13 +521,19 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         let Token::MapStart { .. } = token else {
             return Err(unexpected(J::Map, token));
         };
+        self.entries(field, plan)
+    }
+
+    /// The entries of a map, up to its end.
+    fn entries(&mut self, field: &FieldPlan, plan: &MapPlan) -> Fallible<()> {
         let start = self.out.len();
         let halves = self.lossy.count(Rule::Surrogate);
+        let steps = (Step::of(&plan.key, 1, false), Step::of(&plan.value, 2, false));
         let mut kinds = 0u8;
         let mut index = 0usize;
         loop {
-            let token = self.reader.read()?;
-            if token == Token::End {
+            let key = self.reader.next_packed();
+            if key.is(Kind::End) {
                 // Keys of one kind stay apart, or the plan says so; an Integer 1 and a Long 1 do not.
                 let mixed = kinds.wrapping_sub(1) & kinds != 0;
                 if plan.check_keys || mixed || halves != self.lossy.count(Rule::Surrogate) {
@@ -530,13 +541,13 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 }
                 return Ok(());
             }
-            kinds |= match token {
-                Token::Int(_) => 1,
-                Token::Long(_) => 2,
-                Token::Str(_) => 4,
-                _ => 8,
+            kinds |= match () {
+                () if key.is(Kind::Str) => 4,
+                () if key.is(Kind::Int) => 1,
+                () if key.is(Kind::Long) => 2,
+                () => 8,
             };
-            self.entry(field, plan, &token)
+            self.entry(field, plan, steps, key)
                 .map_err(|fault| fault.within(&format!("[{index}]")))?;
             index = index.wrapping_add(1);
         }
@@ -561,19 +572,37 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         Ok(())
     }
 
-    fn entry(&mut self, field: &FieldPlan, plan: &MapPlan, key: &Token<'a>) -> Fallible<()> {
-        if let Token::Ref(_) = key {
-            let key = self.follow(*key)?;
-            return self.entry(field, plan, &key);
-        }
-        if matches!(key, Token::Null) {
-            return Err(fault(Rule::NullMapKey, "null key in a map"));
-        }
+    fn entry(
+        &mut self,
+        field: &FieldPlan,
+        plan: &MapPlan,
+        (key_step, value_step): (Step, Step),
+        key: Packed,
+    ) -> Fallible<()> {
         let before = self.out.len();
         let start = wire::begin(field.number, &mut self.out);
-        self.value(1, &plan.key, false, key)
-            .map_err(|fault| fault.within("key"))?;
-        let value = self.read_value()?;
+        if !key_step.write(key, self.input, &mut self.out) {
+            let key = self.unpack(key)?;
+            let key = self.follow(key)?;
+            if matches!(key, Token::Null) {
+                return Err(fault(Rule::NullMapKey, "null key in a map"));
+            }
+            self.value(1, &plan.key, false, &key)
+                .map_err(|fault| fault.within("key"))?;
+        }
+        let value = self.reader.next_packed();
+        if !value_step.write(value, self.input, &mut self.out) && !self.unusual_value(field, plan, value)? {
+            self.out.truncate(before);
+            return Ok(());
+        }
+        wire::end(start, &mut self.out);
+        Ok(())
+    }
+
+    /// The value of an entry that is not written by its step alone; `false` when the entry is left out.
+    fn unusual_value(&mut self, field: &FieldPlan, plan: &MapPlan, value: Packed) -> Fallible<bool> {
+        let value = self.unpack(value)?;
+        let value = self.follow(value)?;
         if !matches!(value, Token::Null) || says_null(&plan.value) {
             self.value(2, &plan.value, false, &value)
                 .map_err(|fault| fault.within("value"))?;
@@ -587,15 +616,11 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 .lossy
                 .apply(Rule::NullMapValue, policy, "null value in a map")?
             {
-                Policy::Drop => {
-                    self.out.truncate(before);
-                    return Ok(());
-                }
+                Policy::Drop => return Ok(false),
                 _ => self.default_value(2, &plan.value, false),
             }
         }
-        wire::end(start, &mut self.out);
-        Ok(())
+        Ok(true)
     }
 
     /// The number of an enum constant, from its object or its name.
@@ -649,11 +674,17 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         let map = self.class_map(id, class)?;
         let message = self.types.message(id);
         if !message.inherited.is_empty() {
-            return self.row(id, class, &map);
+            return self.row(id, class, map);
         }
+        let &ClassMap {
+            start,
+            count,
+            in_order,
+            ..
+        } = self.maps.map(map);
         let (base, first) = (self.maps.open(), self.out.len());
-        for position in 0..map.count {
-            let step = self.maps.step(&map, position);
+        for position in 0..count {
+            let step = self.maps.step(start.wrapping_add(position));
             if step.is_unbound() {
                 self.unbound(id, class, position)?;
             } else {
@@ -665,29 +696,36 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                         .map_err(|fault| fault.within(&field.name))?;
                 }
             }
-            if !map.in_order {
+            if !in_order {
                 self.maps.ended(self.out.len());
             }
         }
-        if !map.in_order {
-            self.maps.arrange(&map, base, first, &mut self.out);
+        if !in_order {
+            self.maps.arrange(map, base, first, &mut self.out);
         }
-        match self.reader.read()? {
-            Token::End => Ok(()),
-            other => Err(fault(
-                Rule::Malformed,
-                format!("expected the end of an object, found {}", name_of(&other)),
-            )),
+        self.end_of_object()
+    }
+
+    fn end_of_object(&mut self) -> Fallible<()> {
+        let token = self.reader.next_packed();
+        if token.is(Kind::End) {
+            return Ok(());
         }
+        let token = self.unpack(token)?;
+        Err(fault(
+            Rule::Malformed,
+            format!("expected the end of an object, found {}", name_of(&token)),
+        ))
     }
 
     /// An object whose message holds its superclass's fields in a message of their own.
     #[inline(never)]
-    fn row(&mut self, id: u32, class: u32, map: &ClassMap) -> Fallible<()> {
+    fn row(&mut self, id: u32, class: u32, map: u32) -> Fallible<()> {
         let message = self.types.message(id);
         let base = self.segments.len();
-        for position in 0..map.count {
-            let place = self.maps.step(map, position).place;
+        let &ClassMap { start, count, .. } = self.maps.map(map);
+        for position in 0..count {
+            let place = self.maps.step(start.wrapping_add(position)).place;
             let from = self.out.len();
             match message.fields.get(usize::from(place)) {
                 Some(field) => {
@@ -700,28 +738,23 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             self.wrote(place, from);
         }
         self.arrange(base, &message.inherited);
-        match self.reader.read()? {
-            Token::End => Ok(()),
-            other => Err(fault(
-                Rule::Malformed,
-                format!("expected the end of an object, found {}", name_of(&other)),
-            )),
-        }
+        self.end_of_object()
     }
 
     /// A field whose value is not written by its step alone.
     fn unusual(&mut self, field: &FieldPlan, step: Step, token: Packed) -> Fallible<()> {
-        if step.is_object()
-            && token.is(Kind::Object)
-            && let Shape::One(Conv {
+        match &field.shape {
+            Shape::One(Conv {
                 proto: F::Message(id),
                 ..
-            }) = &field.shape
-        {
-            return self.nested(*id, step, token);
+            }) if step.is_object() && token.is(Kind::Object) => self.nested(*id, step, token),
+            Shape::List(plan) if token.is(Kind::List) => self.elements(field, plan),
+            Shape::Map(plan) if token.is(Kind::Map) => self.entries(field, plan),
+            _ => {
+                let token = self.unpack(token)?;
+                self.field(field, &token)
+            }
         }
-        let token = self.unpack(token)?;
-        self.field(field, &token)
     }
 
     /// An object inside a message.
@@ -939,11 +972,11 @@ impl<'a, 's> ToProtobuf<'a, 's> {
 
     /// What becomes of the fields of a class of the stream in a message.
     #[inline]
-    fn class_map(&mut self, id: u32, class: u32) -> Fallible<ClassMap> {
-        let Some(map) = self.maps.get(id, class) else {
+    fn class_map(&mut self, id: u32, class: u32) -> Fallible<u32> {
+        let Some(map) = self.maps.find(id, class) else {
             return self.new_class_map(id, class);
         };
-        if map.sliced {
+        if self.maps.map(map).sliced {
             self.lose(
                 Rule::SubclassSlice,
                 "class is not bound: it is read as its superclass",
@@ -953,7 +986,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
     }
 
     #[inline(never)]
-    fn new_class_map(&mut self, id: u32, class: u32) -> Fallible<ClassMap> {
+    fn new_class_map(&mut self, id: u32, class: u32) -> Fallible<u32> {
         let Some(definition) = self.reader.class(class) else {
             return Err(fault(Rule::Malformed, "object of an unknown class"));
         };
