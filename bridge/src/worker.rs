@@ -108,13 +108,14 @@ impl Worker {
         shard: Arc<Shard>,
         readonly: Arc<AtomicBool>,
     ) -> Self {
+        let scratch = Scratch::counting(shard.lossy.clone());
         Self {
             number,
             shared,
             tasks,
             shard,
             rng: RefCell::new(fastrand::Rng::new()),
-            scratch: RefCell::default(),
+            scratch: RefCell::new(scratch),
             upstreams: Upstreams::default(),
             cache: Cache::default(),
             readonly,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use codecs::protobuf::Rule;
 use registries::directory::{Directory, Island};
 
 use super::mode_name;
@@ -64,6 +65,19 @@ pub fn render(shards: &[Arc<Shard>], directory: &Directory, now: SystemTime) -> 
             &format!("limit=\"{}\"", limit.name()),
             count,
         );
+    }
+    family(
+        &mut text,
+        "landbridge_lossy_total",
+        "counter",
+        "How often a conversion by a binding lost something that its rule lets go.",
+    );
+    for &rule in Rule::ALL {
+        let count: u64 = shards.iter().map(|shard| shard.lossy.count(rule)).sum();
+        if count > 0 {
+            let label = format!("rule=\"{}\"", rule.name());
+            sample(&mut text, "landbridge_lossy_total", &label, count);
+        }
     }
     let gauges: [(&str, &str, Gauge); 3] = [
         ("landbridge_calls_in_flight", "Calls in flight now.", |shard| {
@@ -288,6 +302,9 @@ mod tests {
     use std::time::Duration;
 
     use codecs::ServiceKey;
+    use codecs::hessian2::Limits;
+    use codecs::plan::Scratch;
+    use codecs::protobuf::Bindings;
     use registries::directory::Mode;
 
     use super::*;
@@ -326,5 +343,25 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
         assert!(!text.contains("registry_connected{"), "no registry is configured");
+        assert!(!text.contains("lossy_total{"), "nothing was lost");
+    }
+
+    #[test]
+    fn sums_what_the_conversions_of_several_workers_lost() {
+        let proto = "syntax = \"proto3\"; package t; service S { rpc Put(M) returns (M); } message M { string v = 1; }";
+        let yaml = "descriptors: [t.proto]\nservices: [{java: t.S, proto: t.S}]";
+        let bindings = Bindings::load("t.yaml", yaml, &mut |_| Ok(proto.as_bytes().to_vec())).unwrap();
+        let method = &bindings.services()[0].methods[0];
+        let shards = [Arc::new(Shard::default()), Arc::new(Shard::default())];
+        for shard in &shards {
+            let mut scratch = Scratch::counting(shard.lossy.clone());
+            // Null for a string that cannot be unset.
+            method
+                .arguments_to_protobuf(b"N", &mut scratch, &Limits::DEFAULT)
+                .unwrap();
+        }
+        let text = render(&shards, &Directory::default(), SystemTime::UNIX_EPOCH);
+        let line = "landbridge_lossy_total{rule=\"null_to_default\"} 2";
+        assert!(text.lines().any(|l| l == line), "{text}");
     }
 }

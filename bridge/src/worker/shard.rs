@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use codecs::ServiceKey;
+use codecs::plan::Lossy;
 use parking_lot::Mutex;
 use registries::directory::Mode;
 
@@ -236,6 +237,8 @@ events! {
 pub struct Shard {
     events: [AtomicU64; Event::ALL.len()],
     limits: [AtomicU64; 6],
+    /// What conversions lost by rules that allow it.
+    pub lossy: Lossy,
     /// Calls in flight now.
     pub in_flight: AtomicU64,
     /// Downstream connections now.
@@ -250,6 +253,7 @@ impl Default for Shard {
         Self {
             events: std::array::from_fn(|_| AtomicU64::new(0)),
             limits: Default::default(),
+            lossy: Lossy::default(),
             in_flight: AtomicU64::new(0),
             downstream: AtomicU64::new(0),
             upstream: AtomicU64::new(0),

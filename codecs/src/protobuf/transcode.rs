@@ -11,6 +11,9 @@ mod to_hessian;
 mod to_protobuf;
 mod write_scalar;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -28,7 +31,7 @@ use to_protobuf::{Segment, ToProtobuf};
 pub struct Scratch {
     /// The tables of Hessian streams.
     pub hessian: hessian2::Scratch,
-    /// What was lost since the worker last looked.
+    /// What was lost.
     pub lossy: Lossy,
     maps: ClassMaps,
     segments: Vec<Segment>,
@@ -37,16 +40,26 @@ pub struct Scratch {
     out: Vec<u8>,
 }
 
-/// How often each rule was applied.
+impl Scratch {
+    /// Memory whose losses are counted where others see them.
+    pub fn counting(lossy: Lossy) -> Self {
+        Self {
+            lossy,
+            ..Self::default()
+        }
+    }
+}
+
+/// How often each rule was applied. A clone shows the same counts: one worker writes them, telemetry reads them.
 #[derive(Debug, Clone)]
 pub struct Lossy {
-    counts: Vec<u64>,
+    counts: Arc<[AtomicU64]>,
 }
 
 impl Default for Lossy {
     fn default() -> Self {
         Self {
-            counts: vec![0; Rule::ALL.len()],
+            counts: Rule::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
         }
     }
 }
@@ -54,21 +67,24 @@ impl Default for Lossy {
 impl Lossy {
     /// How often a rule was applied.
     pub fn count(&self, rule: Rule) -> u64 {
-        self.counts.get(rule.index()).copied().unwrap_or(0)
+        self.counts
+            .get(rule.index())
+            .map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     /// The rules that were applied, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (Rule, u64)> + '_ {
         Rule::ALL
             .iter()
-            .copied()
-            .zip(self.counts.iter().copied())
+            .map(|rule| (*rule, self.count(*rule)))
             .filter(|(_, count)| *count > 0)
     }
 
     /// Sets all counts back to 0.
     pub fn clear(&mut self) {
-        self.counts.fill(0);
+        for count in self.counts.iter() {
+            count.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Counts the rule if `policy` lets it through.
@@ -77,8 +93,8 @@ impl Lossy {
         if policy == Policy::Error {
             return Err(fault(rule, detail));
         }
-        if let Some(count) = self.counts.get_mut(rule.index()) {
-            *count = count.saturating_add(1);
+        if let Some(count) = self.counts.get(rule.index()) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
         Ok(policy)
     }
