@@ -132,8 +132,16 @@ fn load_file(
     let text = String::from_utf8(text).map_err(|_| format!("{shown} is not UTF-8"))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut read_beside = |name: &str| read(&folder.join(name));
-    let loaded =
-        binding::Bindings::load(&shown, &text, &mut read_beside).map_err(|error| error.to_string())?;
+    let loaded = binding::Bindings::load_all(&shown, &text, &mut read_beside).map_err(|faults| {
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        match faults.len() {
+            0 | 1 => first,
+            count => format!(
+                "{first} (and {} more: `landbridge schema check {shown}` tells them)",
+                count - 1
+            ),
+        }
+    })?;
     for service in loaded.services() {
         if bindings.services.get(&service.key).is_some() {
             return Err(format!("{shown}: {} is bound in another file, too", service.key));

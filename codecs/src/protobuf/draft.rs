@@ -6,9 +6,10 @@
 //! that the same input and lock give the same bytes, and a later draft is compatible with an earlier one.
 //!
 //! ```text
-//! JSON ─► definition ─► merge ─► methods ─► types ─► write ─► .proto, binding, lock ─► load checks ─► descriptor set
+//! JSON ─► definition ─► merge ─► methods ─► types, classes ─► write ─► .proto, binding, lock ─► load checks ─► descriptor set
 //! ```
 
+mod classes;
 mod definition;
 mod hints;
 mod lock;
@@ -263,7 +264,7 @@ struct Drafter {
     /// Classes that have a name and no fields yet.
     pending: Vec<(String, super::JavaType)>,
     /// What the method at hand has added to `named`.
-    journal: Vec<types::Made>,
+    journal: Vec<classes::Made>,
     services: Vec<Service>,
     notes: Notes,
 }

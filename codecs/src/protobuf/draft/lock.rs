@@ -191,6 +191,12 @@ impl Lock {
         self.rpcs.get(interface).into_iter().flatten()
     }
 
+    /// The interfaces of earlier drafts that are not among these.
+    pub(super) fn interfaces_but(&self, given: &BTreeSet<&str>) -> Vec<String> {
+        let gone = self.rpcs.keys().filter(|name| !given.contains(name.as_str()));
+        gone.cloned().collect()
+    }
+
     pub(super) fn set_rpc(&mut self, interface: &str, signature: &str, locked: LockedRpc) {
         self.rpcs
             .entry(interface.to_owned())

@@ -170,14 +170,16 @@ fn only_some_have(definitions: &[Definition]) -> Vec<String> {
     }
     let mut lines = Vec::new();
     for ((interface, _, _), definitions) in by_key {
-        let mut having: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut having: BTreeMap<(&str, String), (String, Vec<&str>)> = BTreeMap::new();
         for definition in &definitions {
             for method in &definition.methods {
-                let name = format!("{}({})", method.name, method.descriptor());
-                having.entry(name).or_default().push(&definition.origin);
+                let known = having
+                    .entry((&method.name, method.descriptor()))
+                    .or_insert_with(|| (method.signature(), Vec::new()));
+                known.1.push(&definition.origin);
             }
         }
-        for (method, origins) in having {
+        for (method, origins) in having.into_values() {
             if origins.len() < definitions.len() {
                 lines.push(format!(
                     "{interface}.{method}: only in {} of {} applications ({})",

@@ -32,6 +32,15 @@ impl Drafter {
         for interface in interfaces {
             self.keep_names(interface, alone);
         }
+        let given: BTreeSet<&str> = interfaces
+            .iter()
+            .map(|interface| interface.name.as_str())
+            .collect();
+        for interface in self.lock.interfaces_but(&given) {
+            let line =
+                format!("service of {interface} is gone: there is no definition of it; its names are kept");
+            self.notes.add(Kind::Breaking, line);
+        }
         for interface in interfaces {
             let rpcs = self.rpcs(interface, alone);
             let name = self.service_name(interface);
@@ -337,7 +346,7 @@ impl Drafter {
         if self.messages.contains_key(name) {
             return Err(format!("message {name} exists already: hint `rpc`"));
         }
-        self.journal.push(super::types::Made::Message(name.to_owned()));
+        self.journal.push(super::classes::Made::Message(name.to_owned()));
         self.messages.insert(
             name.to_owned(),
             Message {

@@ -1,6 +1,7 @@
 //! Drafts from the definitions that Java 2.7.23 and 3.3.6 wrote into a metadata center.
 
 mod defects;
+mod random;
 
 use super::*;
 use crate::protobuf::draft::{Draft, Input, OPTIONS_FILE, OPTIONS_PROTO, Source, draft};

@@ -755,6 +755,12 @@ fn a_second_service_of_a_package_renames_nothing() {
         ],
     );
     lacks(&report(&both), &["breaking", "changed"]);
+    // A draft of the second alone would take the first away.
+    let only = run(std::slice::from_ref(&second), None, Some(&both.lock));
+    has(
+        &report(&only),
+        &["breaking: service of a.S is gone: there is no definition of it"],
+    );
     // Two interfaces of one simple name in one package.
     let other = definition_of("b.S", "app", &[("get", &["long"], "a.User")], json!([user()]));
     let hinted = run(&[first, other], Some("package: shop.v1"), None);
