@@ -11,12 +11,14 @@
 )]
 
 mod messages;
+mod plans;
 
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use codecs::hessian2::{Limits, Reader, Scratch, Skimmer, Token, TypeNames};
+use codecs::protobuf;
 use codecs::value::Value;
 use criterion::{Criterion, Throughput};
 
@@ -90,6 +92,7 @@ fn bench(criterion: &mut Criterion) {
 }
 
 fn compare(dir: &Path) {
+    let bindings = plans::load();
     for (number, message) in messages::all().into_iter().enumerate() {
         let bytes = &message.bytes[..];
         std::fs::write(dir.join(format!("{number}.bin")), bytes).unwrap();
@@ -105,6 +108,16 @@ fn compare(dir: &Path) {
         print("skim", measure(|| skim(black_box(bytes), &mut scratch)));
         print("decode", measure(|| tokens(black_box(bytes), &mut scratch)));
         print("tree", measure(|| tree(black_box(bytes), &mut scratch)));
+        let (method, mut scratch) = (
+            plans::method(&bindings, message.name),
+            protobuf::Scratch::default(),
+        );
+        let plan = measure(|| {
+            method
+                .arguments_to_protobuf(black_box(bytes), &mut scratch, &Limits::DEFAULT)
+                .unwrap()
+        });
+        print("plan", plan);
         print("encode", measure(|| encode(black_box(&value), &mut out)));
     }
 }

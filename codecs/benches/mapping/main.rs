@@ -5,27 +5,18 @@
 
 #[path = "../hessian2/messages.rs"]
 mod messages;
+#[path = "../hessian2/plans.rs"]
+mod plans;
 
 use std::hint::black_box;
 
 use codecs::hessian2::{self, Limits, Reader, Token};
-use codecs::protobuf::{Bindings, Scratch};
+use codecs::protobuf::Scratch;
 use criterion::{Criterion, Throughput};
 
 /// The allocator of the product.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const PROTO: &str = "syntax = \"proto3\"; package bench;
-service S { rpc One(User) returns (User); rpc Many(Users) returns (Users); rpc Text(Words) returns (Words); }
-message Users { repeated User users = 1; }
-message Words { string text = 1; }
-message User { int64 id = 1; string name = 2; string email = 3; int32 age = 4; double score = 5; bool active = 6;
-  repeated string tags = 7; }";
-
-const BINDING: &str = "descriptors: [bench.proto]
-services: [{java: bench.S, proto: bench.S}]
-messages: [{proto: bench.User, java: bench.User}]";
 
 /// Reads every token: what a plan does less its output.
 fn tokens(bytes: &[u8], scratch: &mut hessian2::Scratch) -> usize {
@@ -43,16 +34,9 @@ fn tokens(bytes: &[u8], scratch: &mut hessian2::Scratch) -> usize {
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let bindings = Bindings::load("bench.yaml", BINDING, &mut |_| Ok(PROTO.as_bytes().to_vec())).unwrap();
-    let service = &bindings.services()[0];
+    let bindings = plans::load();
     for message in messages::all() {
-        let rpc = match message.name {
-            "user" => "One",
-            "100 users" => "Many",
-            "1 KiB text" | "64 KiB text" | "64 KiB of Chinese" => "Text",
-            _ => continue,
-        };
-        let method = service.rpc(rpc).unwrap();
+        let method = plans::method(&bindings, message.name);
         let bytes = &message.bytes[..];
         let mut scratch = Scratch::default();
         let mut group = criterion.benchmark_group(format!("mapping {}", message.name));
