@@ -23,7 +23,7 @@ use super::plan::{ArgumentsPlan, ResultPlan, Types};
 use crate::hessian2::{self, Limits, Reader, Writer};
 
 use classes::ClassMaps;
-use to_hessian::{Slot, ToHessian};
+use to_hessian::{Others, Slot, ToHessian};
 use to_protobuf::{Segment, ToProtobuf};
 
 /// Reusable memory of the conversions. Owned by a worker, lent to each call.
@@ -210,10 +210,7 @@ impl MethodBinding {
             let mut walk = ToHessian::new(Writer::new(out), &self.types, scratch, limits);
             match &self.arguments {
                 ArgumentsPlan::Whole(conv) => walk.whole(conv, message),
-                ArgumentsPlan::Spread(fields) => {
-                    walk.count_unknown(message, fields)?;
-                    walk.fields(message, fields)
-                }
+                ArgumentsPlan::Spread(fields) => walk.fields(message, fields, Others::Unknown),
                 ArgumentsPlan::None => Err(streaming()),
             }
         })
@@ -243,7 +240,7 @@ impl MethodBinding {
                     if position == 0 {
                         walk.count_unknown(message, fields)?;
                     }
-                    walk.fields(message, std::slice::from_ref(field))
+                    walk.fields(message, std::slice::from_ref(field), Others::Elsewhere)
                 });
                 one.map(|(bytes, ())| bytes)
             })
@@ -325,8 +322,7 @@ impl MethodBinding {
                 ResultPlan::Whole(conv) => walk.whole(conv, message),
                 ResultPlan::Single(field) => {
                     let fields = std::slice::from_ref(&**field);
-                    walk.count_unknown(message, fields)?;
-                    walk.fields(message, fields)
+                    walk.fields(message, fields, Others::Unknown)
                 }
                 ResultPlan::Void | ResultPlan::None => Err(streaming()),
             }
@@ -436,7 +432,7 @@ pub(crate) fn throwable_of_message(
     // An empty list, never null: old JDKs fail on it.
     writer.begin_list(Some("[java.lang.StackTraceElement"), 0);
     writer.null();
-    ToHessian::new(writer, types, scratch, limits).fields(bytes, &own)?;
+    ToHessian::new(writer, types, scratch, limits).fields(bytes, &own, Others::Elsewhere)?;
     Ok(out)
 }
 

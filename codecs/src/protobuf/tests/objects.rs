@@ -298,6 +298,21 @@ fn keys_that_become_one_are_refused() {
         .arguments_to_protobuf(&encode(&shapes), &mut scratch, &Limits::DEFAULT)
         .unwrap();
     assert_eq!(scratch.lossy.count(Rule::DuplicateKey), 1);
+    // A key that loses something is counted once.
+    let dates = Echo::new(
+        "message M { repeated Entry v = 1; } message Entry { google.protobuf.Timestamp key = 1; int32 value = 2; }",
+        &format!(
+            "{PLAIN}messages: [{{proto: t.M, java: t.M, types: {{v: 'java.util.Map<java.util.Date,java.lang.Integer>'}}}}]"
+        ),
+    );
+    let fine = json!({"v": [{"key": "2024-01-01T00:00:00.000001Z", "value": 1}]});
+    let message = DynamicMessage::deserialize(dates.message(), fine).unwrap();
+    let mut counted = Scratch::default();
+    dates
+        .method()
+        .arguments_to_hessian(&message.encode_to_vec(), &mut counted, &Limits::DEFAULT)
+        .unwrap();
+    assert_eq!(counted.lossy.iter().collect::<Vec<_>>(), [(Rule::SubMs, 1)]);
     // Back: a list of entries may hold a key twice, also in two spellings.
     let upper = "ABCDEF00-0000-0001-0000-000000000001";
     for key in [upper.to_owned(), upper.to_lowercase()] {
@@ -949,4 +964,39 @@ fn an_assumed_type_stands_for_object() {
         ),
         &json!({"v": "5", "items": [{"name": "a"}]}),
     );
+}
+
+#[test]
+fn fields_of_a_holder_that_no_argument_has_are_counted() {
+    let body = "service S { rpc Put(Ask) returns (Reply); } message Ask { string a = 1; int32 b = 2; string c = 3; }\n\
+                message Reply { Names result = 1; string more = 2; } message Names { repeated string items = 1; }";
+    let yaml = "services:\n- java: t.S\n  proto: t.S\n  methods:\n  - {java: 'put(int,java.lang.String)', rpc: Put, args: [b, a], \
+                result: result, returns: 'java.util.List<java.lang.String>'}";
+    let bindings = load_source(yaml, body).unwrap();
+    let method = &bindings.services()[0].methods[0];
+    // a, b and c; field 9 that the descriptors do not know.
+    let bytes = [0x0a, 1, b'x', 0x10, 7, 0x1a, 1, b'y', 0x48, 1];
+    let mut scratch = Scratch::default();
+    let hessian = method
+        .arguments_to_hessian(&bytes, &mut scratch, &Limits::DEFAULT)
+        .unwrap();
+    assert_eq!(hessian.as_ref(), b"\x97\x01x");
+    assert_eq!(scratch.lossy.count(Rule::UnknownProtoField), 2);
+    scratch.lossy.clear();
+    let streams = method
+        .arguments_to_streams(&bytes, &mut scratch, &Limits::DEFAULT)
+        .unwrap();
+    assert_eq!(
+        streams.iter().map(|stream| stream.to_vec()).collect::<Vec<_>>(),
+        [b"\x97".to_vec(), b"\x01x".to_vec()]
+    );
+    assert_eq!(scratch.lossy.count(Rule::UnknownProtoField), 2);
+    scratch.lossy.clear();
+    // The result, one field beside it, and one inside of it.
+    let reply = [0x0a, 5, 0x0a, 1, b'x', 0x48, 1, 0x12, 1, b'y'];
+    let hessian = method
+        .result_to_hessian(&reply, false, &mut scratch, &Limits::DEFAULT)
+        .unwrap();
+    assert_eq!(decode(&hessian), list([text("x")]));
+    assert_eq!(scratch.lossy.count(Rule::UnknownProtoField), 2);
 }

@@ -29,6 +29,17 @@ pub(super) struct Slot {
     count: usize,
 }
 
+/// What the fields of a message are that are not asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Others<'p> {
+    /// Asked for by another walk, or counted by one.
+    Elsewhere,
+    /// Bound to nothing.
+    Unknown,
+    /// Bound to nothing, but for those that the message collects.
+    Of(&'p MessagePlan),
+}
+
 /// One walk.
 pub(super) struct ToHessian<'s, 'o> {
     pub(super) writer: Writer<'o>,
@@ -146,8 +157,13 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     }
 
     /// The values of some fields of a message, in the order given; they need not be sorted.
-    pub(super) fn fields(&mut self, message: &[u8], fields: &[FieldPlan]) -> Fallible<()> {
-        let base = self.scan(message, fields, None)?;
+    pub(super) fn fields(
+        &mut self,
+        message: &[u8],
+        fields: &[FieldPlan],
+        others: Others<'_>,
+    ) -> Fallible<()> {
+        let base = self.scan(message, fields, others)?;
         for (index, field) in fields.iter().enumerate() {
             self.field(message, field, base.wrapping_add(index))
                 .map_err(|fault| fault.within(&field.name))?;
@@ -209,7 +225,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
         } else {
             &message.own
         };
-        let base = self.scan(bytes, plans, Some(message))?;
+        let base = self.scan(bytes, plans, Others::Of(message))?;
         for (index, field) in plans.iter().enumerate() {
             let slot = base.wrapping_add(index);
             let parent = message.parents.iter().find(|(place, _)| *place == index);
@@ -302,7 +318,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
         } else {
             &message.own
         };
-        let base = self.scan(bytes, plans, Some(message))?;
+        let base = self.scan(bytes, plans, Others::Of(message))?;
         for (index, field) in plans.iter().enumerate() {
             let slot = base.wrapping_add(index);
             let parent = message.parents.iter().find(|(place, _)| *place == index);
@@ -342,7 +358,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     }
 
     /// Finds the fields of a message; gives where their slots begin.
-    fn scan(&mut self, bytes: &[u8], plans: &[FieldPlan], message: Option<&MessagePlan>) -> Fallible<usize> {
+    fn scan(&mut self, bytes: &[u8], plans: &[FieldPlan], others: Others<'_>) -> Fallible<usize> {
         let base = self.slots.len();
         self.slots
             .resize(base.saturating_add(plans.len()), Slot::default());
@@ -362,7 +378,12 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             };
             let found = place.and_then(|place| Some((place, plans.get(place)?)));
             let Some((place, plan)) = found else {
-                if message.is_some_and(|message| message.collect != Some(number)) {
+                let unknown = match others {
+                    Others::Elsewhere => false,
+                    Others::Unknown => true,
+                    Others::Of(message) => message.collect != Some(number),
+                };
+                if unknown {
                     self.lose(Rule::UnknownProtoField, "message has a field that is not bound")?;
                 }
                 continue;
@@ -480,7 +501,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             F::Wrapped(inner) => self.wrapped(conv, inner, bytes),
             F::Holder(field) | F::Nullable(field) => {
                 self.deeper()?;
-                self.fields(bytes, std::slice::from_ref(&**field))?;
+                self.fields(bytes, std::slice::from_ref(&**field), Others::Unknown)?;
                 self.shallower();
                 Ok(())
             }
@@ -667,6 +688,8 @@ impl ToHessian<'_, '_> {
     #[cold]
     fn check_keys(&mut self, plan: &MapPlan, entries: &[Entry<'_>]) -> Fallible<()> {
         let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        // What a key loses is counted where it is written.
+        let mut lossy = Lossy::default();
         let (mut twice, mut kept) = (false, 0usize);
         for entry in entries {
             let mut alone = Vec::new();
@@ -674,7 +697,7 @@ impl ToHessian<'_, '_> {
             let mut walk = ToHessian {
                 writer: Writer::new(&mut alone),
                 types: self.types,
-                lossy: &mut *self.lossy,
+                lossy: &mut lossy,
                 slots: &mut slots,
                 open: &mut open,
                 depth: self.depth,
