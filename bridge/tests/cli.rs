@@ -35,6 +35,59 @@ fn written(text: &str) -> (tempfile::TempDir, String) {
     (folder, path)
 }
 
+/// tcpdump of a real call, as the program is asked at night.
+#[test]
+fn decode_shows_a_capture_and_says_what_is_wrong() {
+    let capture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fuzz/corpus/decode_capture/java-2.7-dubbo2"
+    );
+    let (code, said, _) = run(&["decode", "auto", capture]);
+    assert_eq!(code, Some(0));
+    assert!(
+        said.contains("descriptor: \"Ljava/lang/String;\"") && said.contains("\"hello world\""),
+        "{said}"
+    );
+    let (code, said, _) = run(&[
+        "decode",
+        "auto",
+        capture,
+        "--summary",
+        "--grep",
+        "RESPONSE",
+        "--port",
+        "21827",
+    ]);
+    assert_eq!(code, Some(0));
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert!(
+        said.contains("to org.landbridge.peers.api.OrderService.hello after "),
+        "{said}"
+    );
+    assert!(said.ends_with("1 of 2 frames\n"), "{said}");
+
+    let (code, _, complaint) = run(&["decode", "auto", "4e", "--summary"]);
+    assert!(
+        code == Some(2) && complaint.contains("the input is none"),
+        "{complaint}"
+    );
+    let (code, _, complaint) = run(&["decode", "dubbo2", capture]);
+    assert!(
+        code == Some(2) && complaint.contains("decode auto"),
+        "{complaint}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.pcap");
+    let bytes = std::fs::read(capture).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() - 100]).unwrap();
+    let (code, said, complaint) = run(&["decode", "auto", cut.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("Dubbo2 request") && complaint.contains("the capture ends inside a packet"),
+        "{complaint}"
+    );
+}
+
 /// A gateway that says it serves.
 fn serving(path: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut child = landbridge(&["run", "--config", path])
