@@ -15,6 +15,7 @@
 
 pub mod arguments;
 mod error;
+mod form;
 mod limits;
 pub(crate) mod packed;
 pub mod reader;
@@ -22,14 +23,16 @@ mod scratch;
 pub mod skim;
 mod text;
 pub mod throwable;
+pub mod token;
 pub(crate) mod wire;
 pub mod writer;
 
 pub use arguments::{join_arguments, split_arguments};
 pub use error::{DecodeError, DecodeErrorKind, Limit, Wanted};
 pub use limits::Limits;
-pub use reader::{Class, Mark, Reader, Token, TypeIndex};
+pub use reader::{Mark, Reader};
 pub use scratch::Scratch;
 pub use skim::{Counts, Skimmed, Skimmer, TableUse};
 pub use text::{Binary, JavaText, Str};
+pub use token::{Class, Token, TypeIndex};
 pub use writer::{TypeNames, Writer};

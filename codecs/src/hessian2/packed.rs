@@ -3,9 +3,8 @@
 //! A [`Token`] is handed on in memory: written piece by piece, read back whole, which stalls. Two words are returned in
 //! registers. What a token borrows from the stream is an offset and a length here.
 
-use super::reader::TypeIndex;
 use super::wire::{Text, TextAbout, index, narrow};
-use super::{Binary, Str, Token};
+use super::{Binary, Str, Token, TypeIndex};
 
 /// What a [`Packed`] is; its lowest byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
