@@ -198,7 +198,7 @@ fn attachments_of_all_kinds() {
     let text = |name| request.attachments.get_text(name).map(|text| text.into_owned());
     assert_eq!(text("i").as_deref(), Some("5"));
     assert_eq!(text("l").as_deref(), Some("7"));
-    assert_eq!(text("d").as_deref(), Some("1"));
+    assert_eq!(text("d").as_deref(), Some("1.0"));
     assert_eq!(text("n"), None);
     assert!(request.attachments.contains("n"));
     assert_eq!(text("a"), None);
