@@ -58,16 +58,23 @@ fn kind(bytes: &[u8], is_midway: bool) -> Option<Kind> {
         _ if is_midway && http2::is_midway(bytes) => Some(Kind::Http2),
         // Encrypted records of a connection that began earlier.
         [0x14..=0x17, 0x03, 0..=4, ..] if is_midway => Some(Kind::Tls),
-        _ if bytes
-            .iter()
-            .take(16)
-            .all(|byte| matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=b'~')) =>
-        {
-            Some(Kind::Text)
-        }
+        // The middle of a body may be text; a line that ends is more.
+        _ if is_text(bytes) && (!is_midway || bytes.ends_with(b"\n") || is_http1(bytes)) => Some(Kind::Text),
         _ if is_midway => (bytes.len() > MOST_UNKNOWN / 2).then_some(Kind::Other),
         _ => (bytes.len() >= 16).then_some(Kind::Other),
     }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let start = bytes.iter().take(16);
+    start
+        .into_iter()
+        .all(|byte| matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
+}
+
+fn is_http1(bytes: &[u8]) -> bool {
+    let start = bytes.get(..bytes.len().min(256)).unwrap_or_default();
+    start.windows(7).any(|part| part == b"HTTP/1.")
 }
 
 impl Connection {

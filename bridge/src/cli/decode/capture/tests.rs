@@ -312,6 +312,21 @@ fn a_capture_may_begin_in_the_middle() {
         "{lines:#?}"
     );
 
+    // In a body that is text, in a segment of its own.
+    let lines = Talk::new(20880)
+        .say(0, &[b'x'; 200])
+        .say(0, &request)
+        .say(1, &response)
+        .lines();
+    assert!(
+        lines[0].contains("request") && lines[0].ends_with(".hello"),
+        "{lines:#?}"
+    );
+    assert_eq!(
+        Talk::new(80).say(0, b"GET / HTTP/1.1\r\nhost: a").lines().len(),
+        1
+    );
+
     // Behind the preface, the settings and the first headers.
     let (request, response) = triple("wrapper-hello");
     let data = request
