@@ -4,6 +4,7 @@
 
 mod classes;
 mod dynamic;
+mod elements;
 mod number;
 mod scalar;
 pub(super) mod time;
