@@ -1,7 +1,10 @@
 //! What callers that were built from an older schema notice of a newer one, on the wire.
 //!
-//! Names of fields, arguments and constants may change, and fields may come to be optional: the bytes stay. Deleted fields
-//! and constants are fine where their numbers are reserved.
+//! Names of fields, arguments and constants may change, and fields may come to be optional: the bytes stay. A name that goes
+//! to another number while its own number means something else is no new name: what callers send arrives as something else.
+//! Deleted fields and constants are fine where their numbers are reserved.
+
+use std::fmt::Display;
 
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, ServiceDescriptor};
 
@@ -133,6 +136,10 @@ fn compare_messages(old: &MessageDescriptor, new: &MessageDescriptor, found: &mu
         let (was, is) = (type_of(&field), type_of(&now));
         if was != is {
             say(format!("was {was} and is {is} under the same number {number}"));
+        } else if now.name() != field.name()
+            && let Some(moved) = new.get_field_by_name(field.name())
+        {
+            say(moved_to(number, moved.number(), now.name()));
         }
     }
 }
@@ -140,14 +147,25 @@ fn compare_messages(old: &MessageDescriptor, new: &MessageDescriptor, found: &mu
 fn compare_enums(old: &EnumDescriptor, new: &EnumDescriptor, found: &mut Vec<Break>) {
     for value in old.values() {
         let number = value.number();
-        if new.get_value(number).is_none() && !new.reserved_ranges().any(|range| range.contains(&number)) {
-            found.push(Break {
-                object: old.full_name().to_owned(),
-                member: value.name().to_owned(),
-                problem: format!("is gone, and its number {number} is not reserved"),
-            });
-        }
+        let problem = match (new.get_value(number), new.get_value_by_name(value.name())) {
+            (None, _) if !new.reserved_ranges().any(|range| range.contains(&number)) => {
+                format!("is gone, and its number {number} is not reserved")
+            }
+            (Some(now), Some(moved)) if moved.number() != number => {
+                moved_to(number, moved.number(), now.name())
+            }
+            _ => continue,
+        };
+        found.push(Break {
+            object: old.full_name().to_owned(),
+            member: value.name().to_owned(),
+            problem,
+        });
     }
+}
+
+fn moved_to(was: impl Display, is: impl Display, now: &str) -> String {
+    format!("had number {was} and has {is}, and {was} is {now} now")
 }
 
 /// A field's type as its bytes show it.
@@ -208,6 +226,38 @@ mod tests {
                 "t.M: e: is gone, and its number 5 is not reserved",
                 "t.Lost: is gone",
                 "t.K: Z: is gone, and its number 2 is not reserved",
+            ]
+        );
+    }
+
+    /// Same types under the same numbers, and yet each value arrives in another field.
+    #[test]
+    fn a_name_that_moves_to_another_number_is_no_new_name() {
+        let old = schema(
+            "message M { string sku = 1; string name = 2; int32 at = 3; } enum K { X = 0; Y = 1; Z = 2; }",
+        );
+        let new = schema(
+            "message M { string name = 1; string sku = 2; int32 when = 3; } enum K { X = 0; Z = 1; Y = 2; }",
+        );
+        let lines: Vec<String> = breaks(&old, &new).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "t.M: sku: had number 1 and has 2, and 1 is name now",
+                "t.M: name: had number 2 and has 1, and 2 is sku now",
+                "t.K: Y: had number 1 and has 2, and 1 is Z now",
+                "t.K: Z: had number 2 and has 1, and 2 is Y now",
+            ]
+        );
+        // A field put before the others: only what moved is told.
+        let more = schema("message M { int32 a = 1; int32 b = 2; }");
+        let first = schema("message M { int32 z = 1; int32 a = 2; int32 b = 3; }");
+        let lines: Vec<String> = breaks(&more, &first).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "t.M: a: had number 1 and has 2, and 1 is z now",
+                "t.M: b: had number 2 and has 3, and 2 is a now",
             ]
         );
     }
