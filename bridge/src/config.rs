@@ -123,6 +123,8 @@ impl Config {
             property_syntax: PropertySyntax::Braced,
         }
         .with_properties(environment);
+        // What an earlier file was refused for is not what this one is.
+        let _ = text::refused();
         let raw: Raw = serde_saphyr::from_str_with_options(source.text(), options)
             .map_err(|error| source.unreadable(&error))?;
         let problems = raw.problems(&source);
@@ -305,6 +307,55 @@ mod tests {
             problems.starts_with("landbridge.yaml:5:12: ") && problems.contains("NO_SUCH_NAME"),
             "{problems}"
         );
+    }
+
+    /// What is filled in elsewhere leaves messages alone; what is filled in here is named as it was written.
+    #[test]
+    fn filled_in_values_do_not_spoil_messages() {
+        let text = |more: &str| {
+            format!(
+                "version: 1\nbridge:\n  replica: ${{REPLICA}}\nservices:\n- {{service: '*', dubbo2: 'a:1'}}\n{more}"
+            )
+        };
+        for (more, what) in [
+            (
+                "limits:\n  message: 1MB\n",
+                "\"1MB\" is not a size (expected a whole number, or one and",
+            ),
+            ("timeouts:\n  call: 1\n", "\"1\" is not a time (expected"),
+            (
+                "legacy:\n- zookeeper:\n    servers: ${ZOOKEEPER}\n    watch: auto\n",
+                "what ${ZOOKEEPER} gives is not an address (expected HOST:PORT)",
+            ),
+            (
+                "legacy:\n- zookeeper:\n    servers: ${SERVERS}\n    watch: sometimes\n",
+                "unknown variant `sometimes`",
+            ),
+            (
+                "legacy:\n- zookeeper:\n    servers: ${SERVERS}\n    wach: auto\n",
+                "unknown field `wach`",
+            ),
+            (
+                "listeners:\n  dubbo2:\n    bind: ${BIND}\n    advertise: '0.0.0.0:1'\n",
+                "\"0.0.0.0:1\" is no address that a peer can call",
+            ),
+            (
+                "bindings:\n- ${NO_SUCH_NAME}\n",
+                "the environment variable NO_SUCH_NAME is not set",
+            ),
+        ] {
+            let filled = [
+                ("REPLICA", "e"),
+                ("ZOOKEEPER", "s3cret"),
+                ("SERVERS", "zk:2181"),
+                ("BIND", "0.0.0.0:1"),
+            ];
+            let problems = parse(&text(more), &filled).unwrap_err().to_string();
+            assert!(
+                problems.contains(what) && !problems.contains("s3cret"),
+                "{more:?}: {problems}"
+            );
+        }
     }
 
     #[test]

@@ -153,6 +153,12 @@ fn check_points_at_the_place() {
     // What is refused by check is refused by run, before any port opens.
     assert_eq!(run(&["run", "--config", &path]).0, Some(2));
     assert_eq!(run(&["check", "/no/such/file"]).0, Some(2));
+    let (code, said, _) = run(&["check", "--output", "json", "/no/such/file"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert!(
+        code == Some(2) && said["faults"][0]["file"] == "/no/such/file",
+        "{said}"
+    );
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! `landbridge check`: everything `run` does short of opening ports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Failure, Output, say};
-use crate::config::Prepared;
+use crate::config::{Prepared, Problem};
 
 /// Check a configuration and say what is wrong, with file, line and column
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,19 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let config = Prepared::load(&arguments.file)?.config;
+    let config = match Prepared::load(&arguments.file) {
+        Ok(prepared) => prepared.config,
+        Err(problems) if arguments.output == Output::Json => {
+            let faults: Vec<_> = problems
+                .iter()
+                .map(|problem| json(&arguments.file, problem))
+                .collect();
+            let text = serde_json::json!({"ok": false, "faults": faults});
+            say(&serde_json::to_string_pretty(&text).unwrap_or_default());
+            return Err(Failure::Wrong(format!("{} faults", faults.len())));
+        }
+        Err(problems) => return Err(problems.into()),
+    };
     if arguments.effective {
         let effective = config.effective();
         say(&serde_json::to_string_pretty(&effective).unwrap_or_default());
@@ -29,4 +41,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say(&format!("{}: ok", arguments.file.display()));
     }
     Ok(())
+}
+
+fn json(file: &Path, problem: &Problem) -> serde_json::Value {
+    let (line, column) = problem.position().unzip();
+    serde_json::json!({
+        "file": file.display().to_string(),
+        "line": line,
+        "column": column,
+        "problem": problem.message(),
+        "hint": problem.advice(),
+    })
 }

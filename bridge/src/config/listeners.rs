@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use super::place::{Problem, Source};
-use super::text::{Bind, empty_is_none};
+use super::text::{Bind, empty_is_none, refuse};
 
 /// The ports that take calls.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -37,12 +37,13 @@ pub struct Listener {
 }
 
 fn advertise<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    use serde::de::Error;
     let address: Option<Bind> = empty_is_none(deserializer)?;
     match address {
-        Some(Bind(address)) if address.ip().is_unspecified() || address.port() == 0 => Err(D::Error::custom(
-            format!("{address} is no address that a peer can call"),
-        )),
+        Some(Bind(address)) if address.ip().is_unspecified() || address.port() == 0 => {
+            let text = address.to_string();
+            let problem = format!("{text:?} is no address that a peer can call");
+            Err(refuse(&text, problem))
+        }
         other => Ok(other.map(|bind| bind.0)),
     }
 }
@@ -76,9 +77,8 @@ impl FromStr for Becomes {
 
 impl<'de> Deserialize<'de> for Becomes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|problem: String| refuse(&text, problem))
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde_saphyr::{Location, MessageFormatter, UserMessageFormatter};
 
+use super::text::refused;
+
 /// The text of a configuration file, kept to point into it.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -61,8 +63,59 @@ impl Source {
     /// What the YAML reader found wrong.
     pub fn unreadable(&self, error: &serde_saphyr::Error) -> Problem {
         let location = error.location().unwrap_or(Location::UNKNOWN);
-        let message = UserMessageFormatter.format_message(innermost(error)).into_owned();
-        self.problem(location, message)
+        let error = innermost(error);
+        let refused = refused();
+        let message = match error {
+            serde_saphyr::Error::UnresolvedProperty { name, .. } => {
+                let hint = format!("set it, or write ${{{name}:-VALUE}} with a value for when it is not set");
+                return self
+                    .problem(location, format!("the environment variable {name} is not set"))
+                    .hint(hint);
+            }
+            serde_saphyr::Error::Message { .. } => refused
+                .and_then(|(text, problem)| self.refusal(location, &text, &problem))
+                .unwrap_or_else(|| UserMessageFormatter.format_message(error).into_owned()),
+            other => UserMessageFormatter.format_message(other).into_owned(),
+        };
+        self.problem(location, self.named(location, message))
+    }
+
+    /// A message of ours before the reader took from it what looked like a filled-in value, if it is of this place. A value
+    /// that was filled in here is not shown, but what was written for it.
+    fn refusal(&self, location: Location, text: &str, problem: &str) -> Option<String> {
+        let written = self.written(location)?;
+        if !written.contains("${") {
+            return written.contains(text).then(|| problem.to_owned());
+        }
+        let rest = problem.strip_prefix(&format!("{text:?}"))?;
+        Some(format!("what {written} gives{rest}"))
+    }
+
+    /// What stands at a place, as it was written.
+    fn written(&self, location: Location) -> Option<String> {
+        let line = (location.line() as usize).checked_sub(1)?;
+        let line = self.text.lines().nth(line)?;
+        let start = (location.column() as usize).checked_sub(1)?;
+        let text: String = line
+            .chars()
+            .skip(start)
+            .take(location.span().len() as usize)
+            .collect();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// A message with what was written in the place of the reader's words for what it does not show.
+    fn named(&self, location: Location, message: String) -> String {
+        let Some(written) = self.written(location) else {
+            return message;
+        };
+        [
+            "an interpolated variant",
+            "an interpolated field",
+            "an interpolated value",
+        ]
+        .into_iter()
+        .fold(message, |message, words| message.replace(words, &written))
     }
 }
 
@@ -113,6 +166,11 @@ impl Problem {
     /// The line and column, where there are any; both begin at 1.
     pub fn position(&self) -> Option<(usize, usize)> {
         self.place.as_ref().map(|place| (place.line, place.column))
+    }
+
+    /// What the operator can do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// What is wrong, without the place.

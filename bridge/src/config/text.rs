@@ -1,11 +1,12 @@
 //! What stands in the file as text: durations, sizes, addresses, secrets. Each refuses what it is not, at its place.
 
+use std::cell::Cell;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::{Deserializer, Error as _, Visitor};
+use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A length of time, written `250ms`, `30s`, `5m` or `1h`.
@@ -206,10 +207,30 @@ where
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-            text.parse().map_err(E::custom)
+            text.parse().map_err(|problem: String| refuse(text, problem))
         }
     }
     deserializer.deserialize_str(Text(expected, std::marker::PhantomData))
+}
+
+thread_local! {
+    /// What was refused last, and why, word for word: see [`refuse`].
+    static REFUSED: Cell<Option<(String, String)>> = const { Cell::new(None) };
+}
+
+/// The error that a text is not what it should be.
+///
+/// The YAML reader keeps filled-in values out of messages, and cannot tell which ones: it replaces every text that looks like
+/// one of any value above, or gives up on the whole message. What was said is kept beside, for [`refused`].
+pub(crate) fn refuse<E: serde::de::Error>(text: &str, problem: impl Into<String>) -> E {
+    let problem = problem.into();
+    REFUSED.set(Some((text.to_owned(), problem.clone())));
+    E::custom(problem)
+}
+
+/// The last [`refuse`] of this thread: the text, and what was said of it.
+pub(crate) fn refused() -> Option<(String, String)> {
+    REFUSED.take()
 }
 
 macro_rules! text_in_the_file {
@@ -249,7 +270,10 @@ where
 {
     match Option::<String>::deserialize(deserializer)?.as_deref() {
         None | Some("") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(D::Error::custom),
+        Some(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|problem: String| refuse(text, problem)),
     }
 }
 
@@ -268,7 +292,11 @@ pub fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HostP
             text.split(',')
                 .map(str::trim)
                 .filter(|address| !address.is_empty())
-                .map(|address| address.parse().map_err(E::custom))
+                .map(|address| {
+                    address
+                        .parse()
+                        .map_err(|problem: String| refuse(address, problem))
+                })
                 .collect()
         }
 
