@@ -398,6 +398,12 @@ mod tests {
                 "without a token",
             ),
             ("telemetry: {level: 'a=b=c'}\n", (4, 20), "no log filter"),
+            ("telemetry: {level: loud}\n", (4, 20), "\"loud\" is no log level"),
+            (
+                "telemetry: {level: 'info,landbridge'}\n",
+                (4, 20),
+                "\"landbridge\" is no log level",
+            ),
             ("telemetry: {format: xml}\n", (4, 21), "xml"),
             (
                 "legacy:\n- zookeeper: {servers: 'zk'}\n",

@@ -6,9 +6,10 @@ use std::sync::OnceLock;
 
 use registries::directory::Mode;
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::{Registry, reload};
 
+use crate::config::text::refuse;
 use crate::worker::{AccessRecord, Wire};
 
 /// The section `telemetry`.
@@ -68,11 +69,20 @@ impl Level {
 
 impl<'de> Deserialize<'de> for Level {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
         let text = String::deserialize(deserializer)?;
-        match text.parse::<Targets>() {
-            Ok(_) => Ok(Self(text)),
-            Err(error) => Err(D::Error::custom(format!("{text:?} is no log filter: {error}"))),
+        if let Err(error) = text.parse::<Targets>() {
+            return Err(refuse(&text, format!("{text:?} is no log filter: {error}")));
+        }
+        // A word that is no level would be a module's name, and nothing of any other module would be logged.
+        let mut words = text.split(',').map(str::trim).filter(|part| !part.contains('='));
+        match words.find(|word| !word.is_empty() && word.parse::<LevelFilter>().is_err()) {
+            None => Ok(Self(text)),
+            Some(word) => Err(refuse(
+                word,
+                format!(
+                    "{word:?} is no log level (expected off, error, warn, info, debug or trace; of a module: MODULE=LEVEL)"
+                ),
+            )),
         }
     }
 }
