@@ -88,6 +88,36 @@ fn decode_shows_a_capture_and_says_what_is_wrong() {
     );
 }
 
+#[test]
+fn decode_says_what_it_does_not_read() {
+    for (arguments, code, what) in [
+        (
+            &["decode", "hessian", "--lines", "4e"][..],
+            2,
+            "standard input, not an argument",
+        ),
+        (
+            &["decode", "hessian", "--lines", "no-such-file"],
+            2,
+            "standard input, not an argument",
+        ),
+        (&["decode", "auto", "/dev/null"], 1, "/dev/null is empty"),
+        (&["decode", "auto", ""], 1, "\"\", which is no hex"),
+        (&["decode", "hessian", "4"], 1, "a digit is missing"),
+        (
+            &["decode", "hessian", "no-such-file"],
+            1,
+            "\"no-such-file\", which is no hex",
+        ),
+    ] {
+        let (ended, said, complaint) = run(arguments);
+        assert!(
+            ended == Some(code) && said.is_empty() && complaint.contains(what),
+            "{arguments:?}: {ended:?} {said} {complaint}"
+        );
+    }
+}
+
 /// A gateway that says it serves.
 fn serving(path: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut child = landbridge(&["run", "--config", path])

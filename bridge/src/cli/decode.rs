@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     /// Hex, a file, or `-`.
     #[arg(default_value = "-")]
     input: String,
-    /// One value in hex a line in, one line of typed JSON (or `error: …`) out; only with `hessian`.
+    /// Of standard input: one value in hex a line in, one line of typed JSON (or `error: …`) out; only with `hessian`.
     #[arg(long)]
     lines: bool,
     /// Of a capture: one line a frame, no tree.
@@ -77,6 +77,9 @@ enum What {
 }
 
 /// Write Hessian 2 values from typed JSON.
+///
+/// Typed JSON is `null`, or an object with the Java class `t` and the value `v`, as in
+/// `{"t": "java.lang.Integer", "v": 7}`; `decode hessian --lines` prints it.
 #[derive(Debug, Args)]
 pub(super) struct EncodeArguments {
     /// What to write.
@@ -84,7 +87,7 @@ pub(super) struct EncodeArguments {
     what: EncodeWhat,
     /// The typed JSON of one value; without it they are read from standard input.
     input: Option<String>,
-    /// One line of typed JSON in, one value in hex (or `error: …`) out.
+    /// Of standard input: one line of typed JSON in, one value in hex (or `error: …`) out.
     #[arg(long)]
     lines: bool,
 }
@@ -96,11 +99,16 @@ enum EncodeWhat {
     Hessian,
 }
 
+const LINES_OF_INPUT: &str = "--lines reads standard input, not an argument";
+
 /// Runs `decode`.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.lines {
         if arguments.what != What::Hessian {
             return Err(Failure::Wrong("--lines works on hessian only".to_owned()));
+        }
+        if arguments.input != "-" {
+            return Err(Failure::Wrong(LINES_OF_INPUT.to_owned()));
         }
         return by_line(hessian::line);
     }
@@ -114,6 +122,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let text = "--summary, --grep, --port and --host choose from a capture, and the input is none";
         return Err(Failure::Wrong(text.to_owned()));
     }
+    if bytes.is_empty() {
+        return Err(Failure::Failed(anyhow::anyhow!(
+            "{} is empty",
+            input::name(&arguments.input)
+        )));
+    }
     let mut tree = Tree::default();
     let decoded = match arguments.what {
         What::Auto => {
@@ -125,7 +139,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         What::Triple => triple::messages(&bytes, &mut tree),
     };
     // What could be read is shown even where the rest is broken.
-    super::say(tree.text.trim_end());
+    if !tree.text.is_empty() {
+        super::say(tree.text.trim_end());
+    }
     decoded.map_err(|text| Failure::Failed(anyhow::anyhow!(text)))
 }
 
@@ -149,9 +165,7 @@ pub(super) fn encode(arguments: &EncodeArguments) -> Result<(), Failure> {
     let EncodeWhat::Hessian = arguments.what;
     match (&arguments.input, arguments.lines) {
         (None, true) => by_line(hessian::encode_line),
-        (Some(_), true) => Err(Failure::Wrong(
-            "--lines reads standard input, not an argument".to_owned(),
-        )),
+        (Some(_), true) => Err(Failure::Wrong(LINES_OF_INPUT.to_owned())),
         (input, false) => {
             let text = match input {
                 Some(text) => text.clone(),

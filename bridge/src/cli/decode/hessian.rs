@@ -1,5 +1,7 @@
 //! Hessian 2 values as a tree, and as lines of typed JSON.
 
+use std::fmt::Write;
+
 use codecs::hessian2::{Limits, Reader, Scratch, Token, TypeIndex};
 use codecs::value::{Value, json};
 
@@ -47,6 +49,8 @@ pub(super) fn values(
     let mut scratch = Scratch::default();
     let mut reader = Reader::new(bytes, &mut scratch, &Limits::DEFAULT);
     let mut open: Vec<Open> = Vec::new();
+    // Where the line of each list, map and object stands: before a class that is defined with the object.
+    let mut lines: Vec<usize> = Vec::new();
     let mut done = 0;
     while done < count && (reader.offset() < bytes.len() || !open.is_empty()) {
         let at = reader.offset();
@@ -81,7 +85,18 @@ pub(super) fn values(
                 )
             }
         };
-        let text = format!("{label}{}", describe(&token, &reader, base));
+        let mut text = format!("{label}{}", describe(&token, &reader));
+        match token {
+            Token::ListStart { .. } | Token::MapStart { .. } | Token::ObjectStart { .. } => {
+                lines.push(base + at)
+            }
+            Token::Ref(index) => {
+                if let Some(line) = usize::try_from(index).ok().and_then(|index| lines.get(index)) {
+                    let _ = write!(text, " at {:06x}", tree.shown(*line));
+                }
+            }
+            _ => {}
+        }
         tree.line(base + at, depth + open.len(), &text);
         match token {
             Token::ListStart { .. } => open.push(Open::List(0)),
@@ -94,7 +109,7 @@ pub(super) fn values(
     Ok(reader.offset())
 }
 
-fn describe(token: &Token<'_>, reader: &Reader<'_, '_>, base: usize) -> String {
+fn describe(token: &Token<'_>, reader: &Reader<'_, '_>) -> String {
     match token {
         Token::Null => "null".to_owned(),
         Token::Bool(value) => value.to_string(),
@@ -136,10 +151,7 @@ fn describe(token: &Token<'_>, reader: &Reader<'_, '_>, base: usize) -> String {
                 name.unwrap_or_default()
             )
         }
-        Token::Ref(index) => match reader.offset_of(*index) {
-            Some(offset) => format!("reference to #{index} at {:06x}", base + offset),
-            None => format!("reference to #{index}"),
-        },
+        Token::Ref(index) => format!("reference to #{index}"),
         Token::End => String::new(),
     }
 }
@@ -178,6 +190,26 @@ mod tests {
             "000024  int 1",
         ];
         assert_eq!(shown.lines().collect::<Vec<_>>(), want);
+    }
+
+    /// A reference names the line that a person finds, also where a class is defined before its object, and where what is shown
+    /// came in pieces.
+    #[test]
+    fn references_name_the_line_of_what_they_mean() {
+        // [A{}, #1]
+        let bytes = from_hex("57 430141 90 60 5191 5a").unwrap();
+        let want = |list: &str, object: &str, reference: &str| {
+            format!(
+                "{list}  list open-ended  (#0)\n{object}    [0] object A  (#1, class 0)\n\
+                 {reference}    [1] reference to #1 at {object}\n"
+            )
+        };
+        let mut whole = Tree::default();
+        stream(&bytes, &mut whole).unwrap();
+        assert_eq!(whole.text, want("000000", "000001", "000006"));
+        let mut pieces = Tree::at(vec![(0, 0x100), (6, 0x200)]);
+        stream(&bytes, &mut pieces).unwrap();
+        assert_eq!(pieces.text, want("000100", "000101", "000200"));
     }
 
     #[test]

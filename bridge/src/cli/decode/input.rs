@@ -21,13 +21,29 @@ pub(super) enum Source {
 /// What an argument names. Hex is told by holding nothing else; everything that is not hex is a file's name.
 pub(super) fn open(input: &str) -> Result<Source, Failure> {
     if input == "-" {
-        return from_reader(Box::new(std::io::stdin()), "standard input");
+        return from_reader(Box::new(std::io::stdin()), name(input));
     }
     if let Some(bytes) = from_hex(input) {
         return Ok(from_bytes(bytes));
     }
-    let file = std::fs::File::open(input).with_context(|| format!("read {input}, which is no hex either"))?;
+    let file = std::fs::File::open(input)
+        .with_context(|| format!("read {input:?}, which is {} either", not_hex(input)))?;
     from_reader(Box::new(file), input)
+}
+
+/// What messages call an argument.
+pub(super) fn name(input: &str) -> &str {
+    if input == "-" { "standard input" } else { input }
+}
+
+/// Why an argument is not taken for hex.
+fn not_hex(input: &str) -> &'static str {
+    let is_digits = input.chars().any(|c| c.is_ascii_hexdigit()) && from_hex(&format!("{input}0")).is_some();
+    if is_digits {
+        "no whole hex (a digit is missing)"
+    } else {
+        "no hex"
+    }
 }
 
 fn from_reader(mut reader: Box<dyn Read>, name: &str) -> Result<Source, Failure> {

@@ -60,10 +60,15 @@ impl Tree {
             }
             return;
         }
-        let piece = self.pieces.iter().rev().find(|(start, _)| *start <= offset);
-        let offset = piece.map_or(offset, |(start, at)| at + (offset - start));
+        let offset = self.shown(offset);
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "{offset:06x}  {:width$}{text}", "", width = depth * 2);
+    }
+
+    /// An offset as its line has it.
+    pub(super) fn shown(&self, offset: usize) -> usize {
+        let piece = self.pieces.iter().rev().find(|(start, _)| *start <= offset);
+        piece.map_or(offset, |(start, at)| at + (offset - start))
     }
 
     /// An empty tree of the same bytes.
