@@ -120,6 +120,31 @@ fn small(interface: &str, returns: &str) -> String {
 }
 
 #[test]
+fn a_draft_whose_lock_file_is_gone_is_not_made_anew() {
+    let place = Place::new();
+    place.write("a.json", &small("a.Users", "a.User"));
+    place.run(&["draft", "a.json"]).says(0, &["wrote ./a.proto"]);
+    let before = place.read("a.proto");
+    std::fs::remove_file(place.path("a.lock.json")).unwrap();
+    place.run(&["draft", "a.json"]).says(
+        2,
+        &[
+            "a.proto was drafted before",
+            "a.lock.json is not there",
+            "--force",
+        ],
+    );
+    place
+        .run(&["draft", "a.json", "--lock", "typo.json"])
+        .says(2, &["typo.json is not there"]);
+    assert_eq!(place.read("a.proto"), before);
+    assert!(!place.path("typo.json").exists());
+    place
+        .run(&["draft", "a.json", "--force"])
+        .says(0, &["wrote ./a.lock.json"]);
+}
+
+#[test]
 fn drafts_a_folder_and_the_draft_passes_the_checks() {
     let place = Place::new().with_shop();
     let drafted = place.run(&["draft", "definitions", "--hints", "hints.yaml", "--out", "out"]);

@@ -9,7 +9,7 @@ use codecs::protobuf::draft::{
 };
 
 use super::input::{self, Center, Found};
-use super::output::File;
+use super::output::{File, is_drafted};
 use crate::cli::{Failure, say};
 
 /// Draft a .proto, its binding and a lock file from the service definitions of a metadata center
@@ -146,6 +146,15 @@ fn drafts(
             None => arguments.out.join(format!("{}.lock.json", stem(&name))),
         };
         let locked = locked(&lock)?;
+        let proto = arguments.out.join(format!("{}.proto", stem(&name)));
+        if locked.is_none() && !arguments.force && is_drafted(&proto) {
+            return Err(Failure::Wrong(format!(
+                "{} was drafted before, and its lock file {} is not there: without it all numbers would be given anew, and \
+                 callers of the old ones would misread every message; bring the lock file back, or --force",
+                proto.display(),
+                lock.display()
+            )));
+        }
         let definitions: Vec<Source<'_>> = places
             .iter()
             .filter_map(|place| sources.get(*place))

@@ -18,6 +18,14 @@ pub(super) fn is_lock(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.ends_with(LOCK))
 }
 
+/// Whether there is a file that was drafted, edited since or not.
+pub(super) fn is_drafted(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| {
+        let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        first.windows(MARK.len()).any(|part| part == MARK.as_bytes())
+    })
+}
+
 /// A file to be written.
 #[derive(Debug)]
 pub(super) struct File {
