@@ -9,8 +9,9 @@ pub struct Limits {
     pub depth: u32,
     /// Values, references included. Values that are read again through a reference count again.
     pub nodes: u32,
-    /// Bytes of text and binary content plus 16 for each node, counted as they are read, re-reading included; for what
-    /// rewrites a stream, or converts it by a binding, also the bytes that it may write.
+    /// Bytes of text and binary content, with the heads of its pieces where it has several, plus 16 for each node, counted as
+    /// they are read, re-reading included; for what rewrites a stream, or converts it by a binding, also the bytes that it
+    /// may write.
     pub decoded_bytes: usize,
     /// Class definitions.
     pub classes: u32,

@@ -464,7 +464,7 @@ impl<'a, 's> Reader<'a, 's> {
     fn binary(&mut self, tag: u8) -> Result<Packed, DecodeError> {
         match self.cursor.binary_after(tag, &self.limits)? {
             Some((raw, chunked, len)) => {
-                self.charge(index(len))?;
+                self.charge(raw.len())?;
                 Ok(Packed::binary(raw, chunked, len, self.cursor.at))
             }
             None => Err(self.cursor.tag_error(tag)),

@@ -361,8 +361,8 @@ impl<'a, 's> Skimmer<'a, 's> {
 
     /// A value that is neither a container nor text: binary, a reference, or what follows a class definition.
     fn leaf(&mut self, tag: u8, uses: &mut TableUse) -> Result<(), DecodeError> {
-        if let Some((_, _, len)) = self.cursor.binary_after(tag, &self.limits)? {
-            self.content = self.content.saturating_add(index(len));
+        if let Some((raw, ..)) = self.cursor.binary_after(tag, &self.limits)? {
+            self.content = self.content.saturating_add(raw.len());
             return Ok(());
         }
         if tag == 0x51 {

@@ -452,9 +452,9 @@ fn plain_utf8(rest: &[u8], units: usize) -> Option<&[u8]> {
     }
     let begins = |byte: &u8| byte & 0xc0 != 0x80;
     let (mut left, mut at) = (units, 0usize);
-    // Each unit takes three bytes at most, so a block never holds more than are left while there are as many as bytes.
+    // A byte begins one unit at most, so the last unit begins behind the blocks that are counted.
     for block in rest.chunks_exact(BLOCK) {
-        if left < BLOCK {
+        if left <= BLOCK {
             break;
         }
         let (mut count, mut two_units) = (0u8, 0u8);
@@ -468,18 +468,20 @@ fn plain_utf8(rest: &[u8], units: usize) -> Option<&[u8]> {
         left = left.wrapping_sub(usize::from(count));
         at = at.wrapping_add(BLOCK);
     }
-    // The rest of the character that the last block cut, the units left, and the rest of the last one.
-    let tail = rest.get(at..)?;
-    let mut len = tail.len();
-    for (index, byte) in tail.iter().enumerate() {
+    // The rest of the character that the last block cut, and the units left. What the last one's first byte asks for is
+    // taken and nothing looked at behind it: small ints look like the middle of a character, and there may be millions.
+    let mut len = 0usize;
+    for (index, byte) in rest.get(at..)?.iter().take(3 * BLOCK + 2).enumerate() {
         if begins(byte) {
-            if left == 0 {
-                len = index;
-                break;
-            }
             left = left.wrapping_sub(1);
-            if *byte >= 0xf0 {
-                return None;
+            len = index.wrapping_add(match byte {
+                0x00..=0x7f => 1,
+                0x80..=0xdf => 2,
+                0xe0..=0xef => 3,
+                _ => return None,
+            });
+            if left == 0 {
+                break;
             }
         }
     }
@@ -532,6 +534,20 @@ fn scan_wide(rest: &[u8], units: usize) -> Result<(usize, TextForm), (usize, Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_ends_before_small_ints() {
+        for last in ["\u{e9}", "\u{4e2d}", "a"] {
+            for units in [64usize, 65, 100, 128, 129, 200] {
+                let mut text = "\u{e9}".repeat(units - 1).into_bytes();
+                text.extend_from_slice(last.as_bytes());
+                let len = text.len();
+                text.resize(len + 1000, 0x90);
+                let taken = plain_utf8(&text, units).map(<[u8]>::len);
+                assert_eq!(taken, Some(len), "{units} with {last}");
+            }
+        }
+    }
 
     /// What counts whole blocks says the same as what looks at each byte, or leaves it to that.
     #[test]

@@ -161,6 +161,21 @@ fn a_huge_type_name_is_kept_once() {
 }
 
 #[test]
+fn empty_pieces_cost_what_they_take() {
+    // Read again through references, they would cost time that nothing was charged for.
+    for (piece, last) in [(0x41u8, 0x20u8), (0x52, 0x00)] {
+        let mut input = [piece, 0, 0].repeat(1000);
+        input.push(last);
+        let limits = Limits {
+            decoded_bytes: 2000,
+            ..LIMITS
+        };
+        let (kind, ..) = refused(&input, &limits);
+        assert_eq!(kind, DecodeErrorKind::Limit(Limit::DecodedBytes));
+    }
+}
+
+#[test]
 fn four_gigabytes_announced() {
     let mut buffer = BytesMut::from(&unhex("dabbc200 0000000000000001 ffffffff")[..]);
     assert!(matches!(
