@@ -313,6 +313,23 @@ fn keys_that_become_one_are_refused() {
         .arguments_to_hessian(&message.encode_to_vec(), &mut counted, &Limits::DEFAULT)
         .unwrap();
     assert_eq!(counted.lossy.iter().collect::<Vec<_>>(), [(Rule::SubMs, 1)]);
+    // Two constants that protobuf does not know.
+    let colors = Echo::new(
+        "message M { repeated Entry v = 1; } message Entry { Color key = 1; int32 value = 2; }\n\
+         enum Color { COLOR_UNSPECIFIED = 0; COLOR_RED = 1; }",
+        &format!(
+            "{PLAIN}rules: {{unknown_enum: allow}}\nenums: [{{proto: t.Color, java: t.Color}}]\n\
+             messages: [{{proto: t.M, java: t.M, types: {{v: 'java.util.Map<t.Color,java.lang.Integer>'}}}}]"
+        ),
+    );
+    let color = |name| (object("t.Color", [("name", text(name))]), Value::Int(1));
+    let unknown = map("v", vec![color("PINK"), color("TEAL")]);
+    assert_eq!(colors.to_json(&unknown).unwrap_err().rule, Rule::DuplicateKey);
+    assert!(
+        colors
+            .to_json(&map("v", vec![color("RED"), color("TEAL")]))
+            .is_ok()
+    );
     // Back: a list of entries may hold a key twice, also in two spellings.
     let upper = "ABCDEF00-0000-0001-0000-000000000001";
     for key in [upper.to_owned(), upper.to_lowercase()] {

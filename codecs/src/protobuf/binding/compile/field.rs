@@ -719,10 +719,12 @@ fn scalar_type(kind: &Kind) -> F {
 /// Whether keys that differ in Java may be one key in protobuf: half surrogates, numbers of other widths and what has
 /// several objects for one text.
 fn merges_keys(key: &Conv) -> bool {
-    !matches!(
-        key.java,
-        J::Bool | J::Byte | J::Short | J::Int | J::Long | J::String | J::Char | J::Enum | J::Object
-    )
+    match key.java {
+        J::Bool | J::Byte | J::Short | J::Int | J::Long | J::String | J::Char | J::Object => false,
+        // As text a constant is its name; as a number all unknown ones are 0.
+        J::Enum => matches!(key.proto, F::Enum(_)),
+        _ => true,
+    }
 }
 
 /// Whether keys that differ in protobuf may be one key in Java: several texts for one value.
