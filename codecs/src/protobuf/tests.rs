@@ -9,6 +9,7 @@
 
 mod checks;
 mod draft;
+mod hostile;
 mod load;
 mod objects;
 mod random;

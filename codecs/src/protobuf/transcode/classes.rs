@@ -6,6 +6,7 @@
 use super::super::plan::{FieldPlan, MessagePlan, Shape, Types, get};
 use super::super::wire;
 use crate::hessian2::packed::{Kind, Packed};
+use crate::hessian2::wire::TextAbout;
 use crate::hessian2::{Class, Str};
 use crate::protobuf::plan::{Conv, F, J};
 
@@ -17,6 +18,8 @@ pub(super) const NONE: u16 = u16::MAX;
 enum Usual {
     /// The field is bound to nothing.
     Unbound,
+    /// The field is bound to nothing and nobody misses it.
+    Silent,
     /// None is usual: the general way.
     None,
     /// A string as `string`.
@@ -56,6 +59,11 @@ impl Step {
         tag_len: 0,
         tag: 0,
         place: NONE,
+    };
+
+    const SILENT: Self = Self {
+        usual: Usual::Silent,
+        ..Self::UNBOUND
     };
 
     fn of_field(field: &FieldPlan, place: u16) -> Self {
@@ -127,7 +135,12 @@ impl Step {
 
     #[inline(always)]
     pub(super) fn is_unbound(self) -> bool {
-        self.usual == Usual::Unbound
+        self.place == NONE
+    }
+
+    /// Whether the field is passed over without a word: one with its name follows, or the compiler made it.
+    pub(super) fn is_silent(self) -> bool {
+        self.usual == Usual::Silent
     }
 
     /// Writes the field's tag.
@@ -206,7 +219,7 @@ impl Step {
                 true
             }
             Usual::Date if token.is(Kind::Date) => self.timestamp(token.number(), out),
-            Usual::Unbound => false,
+            Usual::Unbound | Usual::Silent => false,
             _ => self.nullable && token.is(Kind::Null),
         }
     }
@@ -280,13 +293,20 @@ pub(super) struct ClassMaps {
 struct KnownClass {
     types: u64,
     message: u32,
-    name_len: usize,
+    /// How its name lies in the definition, which tells what its bytes mean.
+    name: TextAbout,
     definition: Box<[u8]>,
     steps: Box<[Step]>,
     order: Box<[u16]>,
     sliced: bool,
     in_order: bool,
 }
+
+/// Fields that compilers and tools add to a class.
+const MADE: [&str; 3] = ["this$0", "$jacocoData", "serialVersionUID"];
+
+/// What a table keeps of its room from one stream to the next, in entries.
+const MOST_KEPT: usize = 1 << 16;
 
 /// How many definitions are kept, and how large the largest may be: 1 MiB in all at most.
 const KNOWN: usize = 256;
@@ -296,11 +316,14 @@ const MOST_FIELDS_KNOWN: usize = 128;
 impl ClassMaps {
     /// Forgets the stream, but not the classes.
     pub(super) fn clear(&mut self) {
-        self.newest.clear();
-        self.maps.clear();
-        self.steps.clear();
-        self.order.clear();
-        self.ends.clear();
+        empty(&mut self.newest);
+        empty(&mut self.maps);
+        empty(&mut self.steps);
+        empty(&mut self.order);
+        empty(&mut self.ends);
+        if self.spare.capacity() > super::MOST_KEPT {
+            self.spare = Vec::new();
+        }
     }
 
     /// The map of a class that was read as this message before in this stream.
@@ -346,7 +369,7 @@ impl ClassMaps {
         check: impl FnOnce(Str<'_>) -> Result<bool, E>,
     ) -> Result<u32, E> {
         let bytes = definition.bytes();
-        let name_len = definition.name().utf16_len();
+        let name = definition.name().0.about;
         let slot = slot_of(types.id, message, bytes.len());
         let ways = [slot, slot ^ 1];
         let hit = ways.into_iter().find(|way| {
@@ -356,7 +379,7 @@ impl ClassMaps {
                 .is_some_and(|known| {
                     known.types == types.id
                         && known.message == message
-                        && known.name_len == name_len
+                        && known.name == name
                         && *known.definition == *bytes
                 })
         });
@@ -380,7 +403,7 @@ impl ClassMaps {
                     *slot = Some(Box::new(KnownClass {
                         types: types.id,
                         message,
-                        name_len,
+                        name,
                         definition: bytes.into(),
                         steps: self.steps.get(start..).unwrap_or_default().into(),
                         order: self.order.get(at..).unwrap_or_default().into(),
@@ -414,17 +437,20 @@ impl ClassMaps {
     /// Appends the steps and the order of a class; says whether its fields are in order already.
     fn work_out(&mut self, message: &MessagePlan, definition: Class<'_, '_>) -> bool {
         let (start, at) = (self.steps.len(), self.order.len());
+        // Where the step of each field of the message is.
+        let mut last = vec![None; message.fields.len()];
         for (position, name) in definition.fields().enumerate() {
             let place = message.by_java.get(&*name.to_cow()).copied().unwrap_or(NONE);
             // Of two fields with one name the later one is the subclass's, and wins.
-            if place != NONE {
-                let earlier = self.steps.get_mut(start..).unwrap_or_default().iter_mut();
-                earlier
-                    .filter(|step| step.place == place)
-                    .for_each(|step| *step = Step::UNBOUND);
+            let earlier = last
+                .get_mut(usize::from(place))
+                .and_then(|last| last.replace(self.steps.len()));
+            if let Some(step) = earlier.and_then(|earlier: usize| self.steps.get_mut(earlier)) {
+                *step = Step::SILENT;
             }
             self.steps.push(match message.fields.get(usize::from(place)) {
                 Some(field) => Step::of_field(field, place),
+                None if MADE.iter().any(|made| name.is(made)) => Step::SILENT,
                 None => Step::UNBOUND,
             });
             self.order.push(u16::try_from(position).unwrap_or(NONE));
@@ -479,6 +505,14 @@ impl ClassMaps {
     }
 }
 
+/// Empties a table; one that an unusual stream made large is given back.
+fn empty<T>(table: &mut Vec<T>) {
+    table.clear();
+    if table.capacity() > MOST_KEPT {
+        *table = Vec::new();
+    }
+}
+
 fn slot_of(types: u64, message: u32, len: usize) -> usize {
     let mixed = types
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -489,4 +523,23 @@ fn slot_of(types: u64, message: u32, len: usize) -> usize {
 
 fn narrow(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_unusual_stream_made_large_is_given_back() {
+        let mut maps = ClassMaps {
+            spare: Vec::with_capacity(16 << 20),
+            steps: Vec::with_capacity(1 << 20),
+            ends: Vec::with_capacity(1 << 10),
+            ..ClassMaps::default()
+        };
+        maps.clear();
+        assert!(maps.spare.capacity() <= super::super::MOST_KEPT);
+        assert!(maps.steps.capacity() <= MOST_KEPT);
+        assert!(maps.ends.capacity() >= 1 << 10);
+    }
 }

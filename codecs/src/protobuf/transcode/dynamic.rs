@@ -9,7 +9,7 @@ use super::super::wire::{self, Fields, Wire, put_bytes, put_tag, put_varint, unz
 use super::scalar::{exact_double, split_millis, unexpected};
 use super::time::instant_text;
 use super::to_hessian::ToHessian;
-use super::to_protobuf::{ToProtobuf, cut_proxy};
+use super::to_protobuf::{ToProtobuf, cut_proxy, short_name};
 use crate::hessian2::{Token, TypeIndex};
 use crate::triple::status::details::TYPE_URL_PREFIX;
 
@@ -131,8 +131,8 @@ impl<'a> ToProtobuf<'a, '_> {
     }
 
     fn java_object(&mut self, class: u32, token: Token<'a>) -> Fallible<()> {
-        let name = self.reader.class(class).map(|class| class.name().to_cow());
-        let name = name.unwrap_or_default();
+        let name = self.reader.class(class).map(|class| short_name(class.name()));
+        let name = name.transpose()?.unwrap_or_default();
         match &*name {
             BIG_DECIMAL => {
                 let text = self.text(J::BigDecimal, token)?;
@@ -163,7 +163,7 @@ impl<'a> ToProtobuf<'a, '_> {
                 break;
             };
             let entry = wire::begin(2, &mut self.out);
-            put_bytes(1, field.to_cow().as_bytes(), &mut self.out);
+            put_bytes(1, short_name(field)?.as_bytes(), &mut self.out);
             self.nested_value(2, token)?;
             wire::end(entry, &mut self.out);
         }
@@ -173,6 +173,7 @@ impl<'a> ToProtobuf<'a, '_> {
 
     fn type_name(&mut self, of: Option<TypeIndex>) -> Fallible<()> {
         if let Some(name) = of.and_then(|of| self.reader.type_name(of)) {
+            short_name(name)?;
             let name = self.utf8(name)?;
             put_bytes(1, name.as_bytes(), &mut self.out);
         }
@@ -229,8 +230,8 @@ impl<'a> ToProtobuf<'a, '_> {
                 wire::end(start, &mut self.out);
             }
             Token::ObjectStart { class, .. } => {
-                let name = self.reader.class(class).map(|class| class.name().to_cow());
-                let name = name.unwrap_or_default();
+                let name = self.reader.class(class).map(|class| short_name(class.name()));
+                let name = name.transpose()?.unwrap_or_default();
                 let is_enum = self.types.enums.iter().any(|plan| plan.class == name);
                 self.lose(Rule::JsonForm, "an object becomes text or a map")?;
                 let text = match &*name {
@@ -275,7 +276,7 @@ impl<'a> ToProtobuf<'a, '_> {
             },
             Token::ObjectStart { class, .. } => {
                 if keep_class && let Some(class) = self.reader.class(class) {
-                    let name = class.name().to_cow();
+                    let name = short_name(class.name())?;
                     let entry = wire::begin(1, &mut self.out);
                     put_bytes(1, b"@class", &mut self.out);
                     let value = wire::begin(2, &mut self.out);
@@ -286,7 +287,7 @@ impl<'a> ToProtobuf<'a, '_> {
                 let count = self.reader.class(class).map_or(0, |class| class.field_count());
                 for position in 0..count {
                     let name = self.reader.class(class).and_then(|class| class.field(position));
-                    let name = name.map(|name| name.to_cow()).unwrap_or_default();
+                    let name = name.map(short_name).transpose()?.unwrap_or_default();
                     self.json_entry(keep_class, &name)?;
                 }
                 self.reader.read()?;
@@ -322,7 +323,7 @@ impl<'a> ToProtobuf<'a, '_> {
                     Token::ObjectStart { class, .. } => self.reader.class(class).map(|class| class.name()),
                     _ => self.class_of_map(&token)?,
                 };
-                let class = class.map(|class| class.to_cow());
+                let class = class.map(short_name).transpose()?;
                 let id = class.and_then(|class| self.types.by_class.get(cut_proxy(&class)).copied());
                 let Some(id) = id else {
                     return Err(fault(Rule::UnknownClass, "object's class is bound to no message"));

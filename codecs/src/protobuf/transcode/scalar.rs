@@ -11,7 +11,7 @@ use super::time::{
     Parts, Pattern, days_of, duration_text, instant_text, offset_is_valid, offset_text, parse, period_text,
     year_month_text,
 };
-use super::to_protobuf::ToProtobuf;
+use super::to_protobuf::{ToProtobuf, short_name};
 use crate::hessian2::{Str, Token};
 
 /// The fields of an object that stands for a scalar: BigDecimal, an enum, a `java.time` handle, nested ones flattened.
@@ -543,7 +543,7 @@ impl<'a> ToProtobuf<'a, '_> {
                 continue;
             };
             let text = self.utf8(text)?;
-            match &*name.to_cow() {
+            match &*short_name(name).unwrap_or_default() {
                 "protocol" => protocol = Some(text),
                 "authority" => authority = Some(text),
                 "file" => file = Some(text),
@@ -618,7 +618,8 @@ impl<'a> ToProtobuf<'a, '_> {
 
     fn handle_field(&mut self, name: Str<'a>, token: Token<'a>, handle: &mut Handle<'a>) -> Fallible<()> {
         let token = self.follow(token)?;
-        let name = name.to_cow();
+        // What is too long is none of these.
+        let name = short_name(name).unwrap_or_default();
         match token {
             Token::Int(_) | Token::Long(_) => {
                 let value = self.integer(J::Long, &token)?;

@@ -2,6 +2,7 @@
 
 mod seldom;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::super::error::{Fallible, Policy, Rule, fault};
@@ -599,7 +600,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         for position in 0..count {
             let step = self.maps.step(start.wrapping_add(position));
             if step.is_unbound() {
-                self.unbound(id, class, position)?;
+                self.unbound(id, class, position, step)?;
             } else {
                 let token = self.reader.next_packed();
                 if !step.write(token, self.input, &mut self.out)
@@ -638,7 +639,8 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         let base = self.segments.len();
         let &ClassMap { start, count, .. } = self.maps.map(map);
         for position in 0..count {
-            let place = self.maps.step(start.wrapping_add(position)).place;
+            let step = self.maps.step(start.wrapping_add(position));
+            let place = step.place;
             let from = self.out.len();
             match message.fields.get(usize::from(place)) {
                 Some(field) => {
@@ -646,7 +648,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                     self.field(field, &token)
                         .map_err(|fault| fault.within(&field.name))?;
                 }
-                None => self.unbound(id, class, position)?,
+                None => self.unbound(id, class, position, step)?,
             }
             self.wrote(place, from);
         }
@@ -756,7 +758,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
 /// Whether an object of this class is read as a superclass that is bound; an error where that is forbidden.
 fn check_class(types: &Types, lossy: &mut Lossy, id: u32, name: Str<'_>) -> Fallible<bool> {
     let message = types.message(id);
-    let name = name.to_cow();
+    let name = short_name(name)?;
     let name = cut_proxy(&name);
     if name == message.class || is_map_class(name) {
         return Ok(false);
@@ -773,6 +775,18 @@ fn check_class(types: &Types, lossy: &mut Lossy, id: u32, name: Str<'_>) -> Fall
         "class is not bound: it is read as its superclass",
     )?;
     Ok(true)
+}
+
+/// The longest name of a class, a field or a type that is looked at.
+const MOST_NAME: usize = 1 << 10;
+
+/// A name that the stream holds once, for an object or a map that uses it by number: what a name of megabytes, or one in
+/// as many empty pieces, costs each of them is charged to none.
+pub(super) fn short_name(name: Str<'_>) -> Fallible<Cow<'_, str>> {
+    if name.0.raw.len() > MOST_NAME {
+        return Err(fault(Rule::Limit, "name of a class, field or type is too long"));
+    }
+    Ok(name.to_cow())
 }
 
 /// Whether the message has a form of its own for null.

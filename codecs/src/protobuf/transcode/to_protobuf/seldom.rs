@@ -1,10 +1,12 @@
 //! What few values need: generic calls, maps in the place of objects, oneofs, `google.type`, fields that nothing is bound to.
 
+use std::borrow::Cow;
+
 use super::super::super::zone::{Offsets, Zone};
 use super::super::time::offset_is_valid;
 use super::{
-    ArgumentsPlan, F, Fallible, FieldPlan, J, NONE, Parts, Policy, Rule, Str, ToProtobuf, Token, check_class,
-    cut_proxy, fault, get, is_map_class, unexpected, wire,
+    ArgumentsPlan, F, Fallible, FieldPlan, J, NONE, Parts, Policy, Rule, Step, Str, ToProtobuf, Token,
+    check_class, cut_proxy, fault, get, is_map_class, short_name, unexpected, wire,
 };
 
 impl<'a> ToProtobuf<'a, '_> {
@@ -97,31 +99,19 @@ impl<'a> ToProtobuf<'a, '_> {
     }
 
     /// A Java field that is bound to nothing.
-    pub(super) fn unbound(&mut self, id: u32, class: u32, position: u32) -> Fallible<()> {
-        let message = self.types.message(id);
-        let name = self
-            .reader
-            .class(class)
-            .and_then(|class| class.field(wire::index(position)));
-        let shadowed = name.is_some_and(|name| message.by_java.contains_key(&*name.to_cow()));
-        let ignored = name.is_none_or(|name| {
-            ["this$0", "$jacocoData", "serialVersionUID"]
-                .iter()
-                .any(|n| name.is(n))
-        });
-        match (message.collect, name) {
-            (Some(number), Some(name)) if !shadowed && !ignored => {
-                let name = name.to_cow();
-                let token = self.read_value()?;
-                self.collected(number, &name, token)
-            }
-            _ => {
-                if !shadowed && !ignored {
-                    self.unknown_field(id)?;
-                }
-                Ok(self.reader.skip()?)
-            }
+    pub(super) fn unbound(&mut self, id: u32, class: u32, position: u32, step: Step) -> Fallible<()> {
+        if step.is_silent() {
+            return Ok(self.reader.skip()?);
         }
+        let Some(number) = self.types.message(id).collect else {
+            self.unknown_field(id)?;
+            return Ok(self.reader.skip()?);
+        };
+        let definition = self.reader.class(class);
+        let name = definition.and_then(|class| class.field(wire::index(position)));
+        let name = name.map_or(Ok(Cow::Borrowed("")), short_name)?;
+        let token = self.read_value()?;
+        self.collected(number, &name, token)
     }
 
     pub(super) fn unknown_field(&mut self, id: u32) -> Fallible<()> {
@@ -202,7 +192,7 @@ impl<'a> ToProtobuf<'a, '_> {
             Token::MapStart { .. } => self.class_of_map(token)?,
             other => return Err(unexpected(J::Object, other)),
         };
-        let name = name.map(|name| name.to_cow()).unwrap_or_default();
+        let name = name.map_or(Ok(Cow::Borrowed("")), short_name)?;
         let place = plan.by_class.get(cut_proxy(&name)).copied().or(plan.default);
         let Some((number, field, message)) = place.and_then(|place| plan.branches.get(place)) else {
             return Err(fault(
@@ -230,7 +220,7 @@ impl<'a> ToProtobuf<'a, '_> {
             return Ok(None);
         };
         if let Some(name) = type_index.and_then(|of| self.reader.type_name(of))
-            && !is_map_class(&name.to_cow())
+            && !is_map_class(&short_name(name)?)
         {
             return Ok(Some(name));
         }
