@@ -37,6 +37,7 @@ fn java_33_calls_java_33_in_triple_wrapper_mode() {
             33,
             &["protocol=tri".to_owned(), format!("url=tri://127.0.0.1:{port}")],
         )
+        .with_its_own_race()
         .assert_all(350);
 }
 

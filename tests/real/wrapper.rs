@@ -36,7 +36,10 @@ fn java_33_triple_reaches_java_27_through_the_translator() {
         gateway.tri_url(),
         NOT_BY_DUBBO2.to_owned(),
     ];
-    peers.java_suite(33, &settings).assert_all(350);
+    peers
+        .java_suite(33, &settings)
+        .with_its_own_race()
+        .assert_all(350);
 }
 
 #[test]
@@ -67,5 +70,8 @@ fn java_33_triple_reaches_java_27_found_in_zookeeper() {
         gateway.tri_url(),
         NOT_BY_DUBBO2.to_owned(),
     ];
-    peers.java_suite(33, &settings).assert_all(350);
+    peers
+        .java_suite(33, &settings)
+        .with_its_own_race()
+        .assert_all(350);
 }
