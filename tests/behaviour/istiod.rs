@@ -14,7 +14,7 @@ use registries::mesh_view::{HostPort, MeshHost, MeshView};
 use registries::publish::{Identity, MeshRecords, Policy, ServiceEntry};
 use registries::route::{RouteAction, ValueMatch};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// As long as a loaded machine may take for what takes 30 ms on an idle one.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -104,6 +104,25 @@ impl Bench {
                 self.view.borrow(),
                 self.report.borrow()
             ),
+        }
+    }
+
+    /// Begins to wait in a task of its own: what holds for a moment only is not missed while the test is busy.
+    fn will_see(
+        &self,
+        what: &'static str,
+        holds: fn(&MeshView) -> bool,
+    ) -> impl Future<Output = Arc<MeshView>> + use<> {
+        let mut view = self.view.clone();
+        let (found, waited) = oneshot::channel();
+        let waiting = Task::spawn(async move {
+            let found_view = view.wait_for(|view| holds(view)).await.unwrap().clone();
+            let _ = found.send(found_view);
+        });
+        async move {
+            let _waiting = waiting;
+            let waited = tokio::time::timeout(PATIENCE, waited).await;
+            waited.unwrap_or_else(|_| panic!("not seen: {what}")).unwrap()
         }
     }
 
@@ -349,8 +368,9 @@ pub(crate) async fn behaves(world: &impl World) {
     );
 
     // istiod goes and comes back: nothing is lost meanwhile.
-    let restart = world.restart();
-    let ((), down) = tokio::join!(restart, bench.seen("disconnected", |view| !view.state.connected));
+    let down = bench.will_see("disconnected", |view| !view.state.connected);
+    world.restart().await;
+    let down = down.await;
     assert_eq!(addresses(&down, ORDERS, "").len(), 2);
     let view = bench.seen("connected again", |view| view.state.connected).await;
     assert_eq!(addresses(&view, ORDERS, "").len(), 2);
