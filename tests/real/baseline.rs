@@ -33,11 +33,7 @@ fn java_33_calls_java_33_in_triple_wrapper_mode() {
     let port = free_port();
     let _provider = peers.java_provider(33, &["protocol=tri".to_owned(), format!("port={port}")]);
     peers
-        .java_suite(
-            33,
-            &["protocol=tri".to_owned(), format!("url=tri://127.0.0.1:{port}")],
-        )
-        .with_its_own_race()
+        .java_33_over_triple(&[format!("url=tri://127.0.0.1:{port}")])
         .assert_all(350);
 }
 

@@ -54,19 +54,25 @@ impl Suite {
         suite
     }
 
-    /// For a consumer of Java 3.3 over Triple: its `timeout` case may end with code 0 (unknown) in place of 2 (timeout).
-    ///
-    /// Dubbo 3.3 runs its own timer against the end of the stream, and now and then the latter is first; seen between two
-    /// Java 3.3 with nothing between them. It is an `RpcException` either way, and every other failure stays one.
-    pub(crate) fn with_its_own_race(mut self) -> Self {
-        let raced = |name: &str, why: &str| {
+    /// Whether the case `timeout` ended with code 0 (unknown) in place of 2 (timeout).
+    fn has_raced(&self) -> bool {
+        self.failed.iter().any(|(name, why)| {
             name == "timeout"
                 && why.contains(r#"want {"t":"java.lang.Integer","v":2} got {"t":"java.lang.Integer","v":0}"#)
-        };
-        if let Some(at) = self.failed.iter().position(|(name, why)| raced(name, why)) {
-            let (name, _) = self.failed.remove(at);
-            println!("timeout: ended with code 0, a race inside Dubbo 3.3");
-            self.ok.push(name);
+        })
+    }
+
+    /// The same with the case `timeout` run again by itself, a few times, where its timer lost a race: it has to win one.
+    pub(crate) fn with_races_run_again(mut self, mut again: impl FnMut() -> Self) -> Self {
+        for _ in 0..4 {
+            if !self.has_raced() {
+                break;
+            }
+            println!("timeout: ended with code 0; run again");
+            let run = again();
+            self.failed.retain(|(name, _)| name != "timeout");
+            self.ok.extend(run.ok);
+            self.failed.extend(run.failed);
         }
         self
     }

@@ -31,15 +31,8 @@ fn java_33_triple_reaches_java_27_through_the_translator() {
     let port = free_port();
     let _provider = peers.java_provider(27, &[format!("port={port}")]);
     let gateway = Gateway::start(&peers, &Setup::translator("dubbo2", "dubbo2", port, free_port()));
-    let settings = [
-        "protocol=tri".to_owned(),
-        gateway.tri_url(),
-        NOT_BY_DUBBO2.to_owned(),
-    ];
-    peers
-        .java_suite(33, &settings)
-        .with_its_own_race()
-        .assert_all(350);
+    let settings = [gateway.tri_url(), NOT_BY_DUBBO2.to_owned()];
+    peers.java_33_over_triple(&settings).assert_all(350);
 }
 
 #[test]
@@ -65,13 +58,6 @@ fn java_33_triple_reaches_java_27_found_in_zookeeper() {
     let zk = ZooKeeper::start(&peers);
     let _provider = peers.java_provider(27, &[format!("port={}", free_port()), zk.setting()]);
     let gateway = Gateway::start(&peers, &Setup::edge().zookeeper(&zk));
-    let settings = [
-        "protocol=tri".to_owned(),
-        gateway.tri_url(),
-        NOT_BY_DUBBO2.to_owned(),
-    ];
-    peers
-        .java_suite(33, &settings)
-        .with_its_own_race()
-        .assert_all(350);
+    let settings = [gateway.tri_url(), NOT_BY_DUBBO2.to_owned()];
+    peers.java_33_over_triple(&settings).assert_all(350);
 }
