@@ -371,6 +371,15 @@ pub(crate) struct MessagePlan {
 }
 
 impl MessagePlan {
+    /// The fields as the message has them: an inherited part is one of them.
+    pub(crate) fn own_fields(&self) -> &[FieldPlan] {
+        if self.own.is_empty() {
+            &self.fields
+        } else {
+            &self.own
+        }
+    }
+
     const fn empty() -> Self {
         Self {
             name: String::new(),

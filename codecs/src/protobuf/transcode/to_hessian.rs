@@ -221,11 +221,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
 
     /// The values of an object's fields, those of its superclasses in their place.
     fn members(&mut self, message: &'s MessagePlan, bytes: &[u8]) -> Fallible<()> {
-        let plans = if message.parents.is_empty() {
-            &message.fields
-        } else {
-            &message.own
-        };
+        let plans = message.own_fields();
         let base = self.scan(bytes, plans, Others::Of(message))?;
         for (index, field) in plans.iter().enumerate() {
             let slot = base.wrapping_add(index);
@@ -314,11 +310,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     }
 
     fn entries(&mut self, message: &'s MessagePlan, bytes: &[u8]) -> Fallible<()> {
-        let plans = if message.parents.is_empty() {
-            &message.fields
-        } else {
-            &message.own
-        };
+        let plans = message.own_fields();
         let base = self.scan(bytes, plans, Others::Of(message))?;
         for (index, field) in plans.iter().enumerate() {
             let slot = base.wrapping_add(index);

@@ -78,12 +78,7 @@ struct Row {
 
 impl Row {
     fn add(&mut self, messages: &[MessagePlan], message: &MessagePlan, open: &mut Vec<String>) -> Loaded<()> {
-        // A message without parts has no `own`.
-        let own = if message.own.is_empty() {
-            &message.fields
-        } else {
-            &message.own
-        };
+        let own = message.own_fields();
         for (name, value) in &message.defaults {
             if !self.defaults.iter().any(|(known, _)| known == name) {
                 self.defaults.push((name.clone(), value.clone()));

@@ -121,8 +121,11 @@ impl<'a> ToProtobuf<'a, '_> {
         } else {
             self.types.policies.get(Rule::UnknownJavaField)
         };
-        let text = format!("{} has a field that is not bound", message.class);
-        self.lossy.apply(Rule::UnknownJavaField, policy, &text)?;
+        if policy == Policy::Error {
+            let text = format!("{} has a field that is not bound", message.class);
+            return Err(fault(Rule::UnknownJavaField, text));
+        }
+        self.lossy.apply(Rule::UnknownJavaField, policy, "")?;
         Ok(())
     }
 
