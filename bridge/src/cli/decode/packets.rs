@@ -349,11 +349,7 @@ impl<R: Read> Packets<R> {
     }
 
     fn u32(&self, bytes: &[u8], at: usize) -> u32 {
-        let raw = bytes
-            .get(at..)
-            .and_then(|bytes| bytes.first_chunk())
-            .copied()
-            .unwrap_or_default();
+        let raw = chunk(bytes, at);
         if self.little {
             u32::from_le_bytes(raw)
         } else {
@@ -362,17 +358,19 @@ impl<R: Read> Packets<R> {
     }
 
     fn u16(&self, bytes: &[u8], at: usize) -> u16 {
-        let raw = bytes
-            .get(at..)
-            .and_then(|bytes| bytes.first_chunk())
-            .copied()
-            .unwrap_or_default();
+        let raw = chunk(bytes, at);
         if self.little {
             u16::from_le_bytes(raw)
         } else {
             u16::from_be_bytes(raw)
         }
     }
+}
+
+/// The bytes of a number; zeros where the block is too short.
+fn chunk<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.first_chunk().copied().unwrap_or([0; N])
 }
 
 fn packet(link: u32, nanos: u64, data: Vec<u8>, length: u32) -> Packet {
