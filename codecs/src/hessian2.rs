@@ -19,7 +19,7 @@ mod form;
 mod limits;
 pub(crate) mod packed;
 pub mod reader;
-mod scratch;
+pub(crate) mod scratch;
 pub mod skim;
 mod text;
 pub mod throwable;

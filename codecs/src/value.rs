@@ -8,10 +8,11 @@ mod leaf;
 
 use std::sync::Arc;
 
-use crate::hessian2::wire::{Cursor, index, is_ascii};
+use crate::hessian2::reader::NODE_BYTES;
+use crate::hessian2::scratch::SkimTables;
+use crate::hessian2::wire::{Cursor, index, is_ascii, narrow};
 use crate::hessian2::{
-    Binary, Counts, DecodeError, DecodeErrorKind, JavaText, Limits, Scratch, Skimmer, Str, TypeNames, Wanted,
-    Writer,
+    Binary, Counts, DecodeError, JavaText, Limits, Scratch, Skimmer, Str, TypeNames, Wanted, Writer,
 };
 
 /// The deepest nesting a tree is built for, whatever [`Limits::depth`] says: reading, writing, dropping and comparing one is
@@ -186,8 +187,8 @@ impl Value {
 
     /// The one value at the start of `input`, and where it ends.
     ///
-    /// The stream is skimmed first, so that every list and map is allocated once, at its size: the tree takes less than 64
-    /// bytes for each byte of input.
+    /// Every list and map is allocated once, at its size, and only where bytes for all its elements are left: the tree takes
+    /// less than 64 bytes for each byte of input.
     pub fn decode(
         input: &[u8],
         scratch: &mut Scratch,
@@ -197,20 +198,15 @@ impl Value {
             depth: limits.depth.min(MAX_DEPTH),
             ..*limits
         };
-        let mut lengths = Vec::new();
-        let skimmed = Skimmer::over(input, &mut scratch.skim, &limits)
-            .counting(&mut lengths)
-            .skim()?;
         let mut value = Value::Null;
-        let mut builder = Builder {
-            cursor: Cursor::new(input),
-            limits,
-            lengths: lengths.into_iter(),
-            types: Vec::new(),
-            classes: Vec::new(),
-        };
-        builder.fill(&mut value)?;
-        Ok((value, skimmed.end))
+        let mut builder = Builder::new(input, &mut scratch.skim, limits);
+        if builder.root(&mut value).is_some() {
+            return Ok((value, builder.cursor.at));
+        }
+        let at = builder.cursor.at;
+        // The builder only knows that it cannot go on.
+        let why = Skimmer::over(input, &mut scratch.skim, &limits).skim();
+        Err(why.err().unwrap_or_else(|| DecodeError::truncated(at)))
     }
 
     /// Appends the value as a stream of its own.
@@ -228,30 +224,62 @@ impl Value {
     }
 }
 
-/// Builds the tree of bytes that have been skimmed, under the same limits: lengths, indexes and depth are known to be
-/// right, so this is the plain recursive descent.
-struct Builder<'a> {
+/// Builds a tree by recursive descent. `None` is a stream that cannot be read on, or breaks a limit: which of them and where
+/// is for the skimmer to say, whose limits these are.
+struct Builder<'a, 't> {
     cursor: Cursor<'a>,
     limits: Limits,
-    /// Lengths of the maps and of the lists with an end mark, in the order in which they begin.
-    lengths: std::vec::IntoIter<u32>,
+    tables: &'t mut SkimTables,
+    /// Lengths of the maps and of the lists with an end mark, in the order in which they begin; of no stream without them.
+    lengths: Option<std::vec::IntoIter<u32>>,
     types: Vec<Arc<JavaText>>,
     classes: Vec<Arc<Class>>,
+    /// Field names of all classes.
+    fields: u32,
+    references: u32,
+    depth: u32,
+    /// Values so far, with all that open containers still hold.
+    nodes: u32,
+    /// Bytes of text and binary so far.
+    content: usize,
 }
 
-impl Builder<'_> {
+impl<'a, 't> Builder<'a, 't> {
+    fn new(input: &'a [u8], tables: &'t mut SkimTables, limits: Limits) -> Self {
+        Self {
+            cursor: Cursor::new(input.get(..index(u32::MAX)).unwrap_or(input)),
+            limits,
+            tables,
+            lengths: None,
+            types: Vec::new(),
+            classes: Vec::new(),
+            fields: 0,
+            references: 0,
+            depth: 0,
+            nodes: 1,
+            content: 0,
+        }
+    }
+
+    fn root(&mut self, place: &mut Value) -> Option<()> {
+        self.within()?;
+        self.fill(place, 0)?;
+        self.within()
+    }
+
     /// Reads the next value into its place, each arm anew: a value handed from arm to arm and from level to level would be
-    /// written in pieces and copied whole, which stalls.
-    fn fill(&mut self, place: &mut Value) -> Result<(), DecodeError> {
-        let mut tag = self.cursor.u8()?;
+    /// written in pieces and copied whole, which stalls. `owed` is how many more values the open containers must hold.
+    fn fill(&mut self, place: &mut Value, owed: usize) -> Option<()> {
+        let mut tag = self.cursor.u8().ok()?;
         while tag == 0x43 {
             self.class()?;
-            tag = self.cursor.u8()?;
+            tag = self.cursor.u8().ok()?;
         }
         match tag {
             0x00..=0x1f => match self.cursor.rest().get(..usize::from(tag)) {
-                Some(raw) if is_ascii(raw) => {
+                Some(raw) if is_ascii(raw) && u32::from(tag) <= self.limits.string_len => {
                     self.cursor.at = self.cursor.at.wrapping_add(raw.len());
+                    self.content = self.content.wrapping_add(raw.len());
                     set(place, Value::String(JavaText::from_plain(raw)));
                 }
                 _ => set(place, Value::String(self.text(tag)?)),
@@ -260,136 +288,188 @@ impl Builder<'_> {
             0x4e => set(place, Value::Null),
             0x54 => set(place, Value::Bool(true)),
             0x46 => set(place, Value::Bool(false)),
-            0x80..=0xd7 | 0x49 => match self.cursor.int_after(tag)? {
-                Some(value) => set(place, Value::Int(value)),
-                None => return Err(self.cursor.tag_error(tag)),
-            },
-            0xd8..=0xff | 0x38..=0x3f | 0x4c | 0x59 => match self.cursor.long_after(tag)? {
-                Some(value) => set(place, Value::Long(value)),
-                None => return Err(self.cursor.tag_error(tag)),
-            },
-            0x44 | 0x5b..=0x5f => match self.cursor.double_after(tag)? {
-                Some(value) => set(place, Value::Double(value)),
-                None => return Err(self.cursor.tag_error(tag)),
-            },
-            0x60..=0x6f => set(place, Value::Object(self.object(u32::from(tag & 0x0f))?)),
-            _ => set(place, self.other(tag)?),
+            0x80..=0xd7 | 0x49 => set(place, Value::Int(self.cursor.int_after(tag).ok()??)),
+            0xd8..=0xff | 0x38..=0x3f | 0x4c | 0x59 => {
+                set(place, Value::Long(self.cursor.long_after(tag).ok()??));
+            }
+            0x44 | 0x5b..=0x5f => set(place, Value::Double(self.cursor.double_after(tag).ok()??)),
+            0x60..=0x6f => set(place, Value::Object(self.object(u32::from(tag & 0x0f), owed)?)),
+            0x78..=0x7f => set(place, Value::List(self.items(u32::from(tag & 7), owed)?)),
+            _ => set(place, self.other(tag, owed)?),
         }
-        Ok(())
+        Some(())
     }
 
     /// What is met more rarely.
-    fn other(&mut self, tag: u8) -> Result<Value, DecodeError> {
-        Ok(match tag {
+    fn other(&mut self, tag: u8, owed: usize) -> Option<Value> {
+        Some(match tag {
             0x4f => {
-                let class = self.cursor.count(Wanted::ClassIndex)?;
-                Value::Object(self.object(class)?)
+                let class = self.cursor.count(Wanted::ClassIndex).ok()?;
+                Value::Object(self.object(class, owed)?)
             }
-            0x48 => Value::Map(self.entries()?),
+            0x48 => Value::Map(self.entries(owed)?),
             0x4d => {
                 let type_name = self.type_name()?;
-                let entries = self.entries()?;
+                let entries = self.entries(owed)?;
                 Value::TypedMap(TypedMap { type_name, entries })
             }
-            0x55..=0x58 | 0x70..=0x7f => self.list(tag)?,
-            0x51 => Value::Ref(self.cursor.count(Wanted::ReferenceIndex)?),
+            0x55..=0x58 | 0x70..=0x77 => self.list(tag, owed)?,
+            0x51 => {
+                let reference = self.cursor.count(Wanted::ReferenceIndex).ok()?;
+                (reference < self.references).then_some(Value::Ref(reference))?
+            }
             _ => {
-                if let Some(millis) = self.cursor.date_after(tag)? {
-                    return Ok(Value::Date(millis));
+                if let Some(millis) = self.cursor.date_after(tag).ok()? {
+                    return Some(Value::Date(millis));
                 }
-                match self.cursor.binary_after(tag, &self.limits)? {
-                    Some((raw, chunked, len)) => {
-                        let binary = Binary { raw, chunked, len };
-                        Value::Binary(binary.to_cow().into())
-                    }
-                    None => return Err(self.cursor.tag_error(tag)),
-                }
+                let (raw, chunked, len) = self.cursor.binary_after(tag, &self.limits).ok()??;
+                self.charge(raw.len())?;
+                let binary = Binary { raw, chunked, len };
+                Value::Binary(binary.to_cow().into())
             }
         })
     }
 
-    fn text(&mut self, tag: u8) -> Result<JavaText, DecodeError> {
-        match self.cursor.string_after(tag, &self.limits)? {
-            Some(text) => Ok(Str(text).to_java_text()),
-            None => Err(self.cursor.tag_error(tag)),
-        }
+    fn text(&mut self, tag: u8) -> Option<JavaText> {
+        let text = self.cursor.string_after(tag, &self.limits).ok()??;
+        self.charge(text.raw.len())?;
+        Some(Str(text).to_java_text())
     }
 
-    fn next_text(&mut self) -> Result<JavaText, DecodeError> {
-        let tag = self.cursor.u8()?;
+    fn next_text(&mut self) -> Option<JavaText> {
+        let tag = self.cursor.u8().ok()?;
         self.text(tag)
     }
 
-    fn type_name(&mut self) -> Result<Arc<JavaText>, DecodeError> {
-        let tag = self.cursor.u8()?;
-        if let Some(known) = self.cursor.int_after(tag)? {
-            let known = usize::try_from(known)
-                .ok()
-                .and_then(|known| self.types.get(known));
-            return known.cloned().ok_or_else(|| self.cursor.tag_error(tag));
+    fn type_name(&mut self) -> Option<Arc<JavaText>> {
+        let tag = self.cursor.u8().ok()?;
+        if let Some(known) = self.cursor.int_after(tag).ok()? {
+            return self.types.get(usize::try_from(known).ok()?).cloned();
+        }
+        if narrow(self.types.len()) >= self.limits.types {
+            return None;
         }
         let name = Arc::new(self.text(tag)?);
         self.types.push(Arc::clone(&name));
-        Ok(name)
+        Some(name)
     }
 
-    fn class(&mut self) -> Result<(), DecodeError> {
+    fn class(&mut self) -> Option<()> {
+        if narrow(self.classes.len()) >= self.limits.classes {
+            return None;
+        }
         let name = self.next_text()?;
-        let len = index(self.cursor.count(Wanted::FieldCount)?);
-        let mut fields = Vec::with_capacity(len);
+        let len = self.cursor.count(Wanted::FieldCount).ok()?;
+        self.fields = self.fields.saturating_add(len);
+        if len > self.limits.class_fields || self.fields > self.limits.fields {
+            return None;
+        }
+        // A name takes a byte at least.
+        let len = index(len);
+        let mut fields = Vec::with_capacity(Some(len).filter(|len| *len <= self.cursor.remaining())?);
         for _ in 0..len {
             fields.push(self.next_text()?);
         }
         let fields = fields.into();
         self.classes.push(Arc::new(Class { name, fields }));
-        Ok(())
+        Some(())
     }
 
-    fn object(&mut self, class: u32) -> Result<Object, DecodeError> {
-        let Some(class) = self.classes.get(index(class)).map(Arc::clone) else {
-            return Err(self.cursor.error(DecodeErrorKind::BadClass(class)));
-        };
-        let fields = self.items(class.fields.len())?;
-        Ok(Object { class, fields })
+    fn object(&mut self, class: u32, owed: usize) -> Option<Object> {
+        let class = Arc::clone(self.classes.get(index(class))?);
+        let fields = self.items(narrow(class.fields.len()), owed)?;
+        Some(Object { class, fields })
     }
 
-    fn list(&mut self, tag: u8) -> Result<Value, DecodeError> {
+    fn list(&mut self, tag: u8, owed: usize) -> Option<Value> {
         let typed = matches!(tag, 0x55 | 0x56 | 0x70..=0x77);
         let type_name = if typed { Some(self.type_name()?) } else { None };
         let len = match tag {
-            0x56 | 0x58 => self.cursor.count(Wanted::ListLength)?,
-            0x55 | 0x57 => self.lengths.next().unwrap_or_default(),
+            0x56 | 0x58 => self.cursor.count(Wanted::ListLength).ok()?,
+            0x55 | 0x57 => self.length()?,
             _ => u32::from(tag & 7),
         };
-        let items = self.items(index(len))?;
+        let items = self.items(len, owed)?;
         if matches!(tag, 0x55 | 0x57) {
-            self.cursor.u8()?;
+            self.cursor.u8().ok()?;
         }
-        Ok(match type_name {
+        Some(match type_name {
             None => Value::List(items),
             Some(type_name) => Value::TypedList(TypedList { type_name, items }),
         })
     }
 
-    fn items(&mut self, len: usize) -> Result<Box<[Value]>, DecodeError> {
+    fn items(&mut self, len: u32, owed: usize) -> Option<Box<[Value]>> {
+        let mut owed = self.open(len, owed)?;
+        let len = index(len);
         let mut items = Vec::with_capacity(len);
         items.resize_with(len, || Value::Null);
         for place in &mut items {
-            self.fill(place)?;
+            owed = owed.wrapping_sub(1);
+            self.fill(place, owed)?;
         }
-        Ok(items.into())
+        self.depth = self.depth.wrapping_sub(1);
+        Some(items.into())
     }
 
-    fn entries(&mut self) -> Result<Box<[(Value, Value)]>, DecodeError> {
-        let len = index(self.lengths.next().unwrap_or_default());
+    fn entries(&mut self, owed: usize) -> Option<Box<[(Value, Value)]>> {
+        let len = self.length()?;
+        let mut owed = self.open(len.checked_mul(2)?, owed)?;
+        let len = index(len);
         let mut entries = Vec::with_capacity(len);
         entries.resize_with(len, || (Value::Null, Value::Null));
         for (key, value) in &mut entries {
-            self.fill(key)?;
-            self.fill(value)?;
+            owed = owed.wrapping_sub(2);
+            self.fill(key, owed.wrapping_add(1))?;
+            self.fill(value, owed)?;
         }
-        self.cursor.u8()?;
-        Ok(entries.into())
+        self.cursor.u8().ok()?;
+        self.depth = self.depth.wrapping_sub(1);
+        Some(entries.into())
+    }
+
+    /// The length of the map, or list with an end mark, that begins here. The first one has the whole stream skimmed.
+    fn length(&mut self) -> Option<u32> {
+        if self.lengths.is_none() {
+            let mut lengths = Vec::new();
+            let skimmer = Skimmer::over(self.cursor.input, self.tables, &self.limits);
+            skimmer.counting(&mut lengths).skim().ok()?;
+            self.lengths = Some(lengths.into_iter());
+        }
+        self.lengths.as_mut()?.next()
+    }
+
+    /// A list, map or object of so many values begins; how many are now owed. Each takes a byte at least: nothing is
+    /// allocated for those that cannot all follow.
+    #[inline(always)]
+    fn open(&mut self, len: u32, owed: usize) -> Option<usize> {
+        let owed = owed.wrapping_add(index(len));
+        self.nodes = self.nodes.saturating_add(len);
+        if owed > self.cursor.remaining()
+            || self.depth >= self.limits.depth
+            || self.references >= self.limits.references
+        {
+            return None;
+        }
+        self.references = self.references.wrapping_add(1);
+        self.depth = self.depth.wrapping_add(1);
+        self.within()?;
+        Some(owed)
+    }
+
+    #[inline(always)]
+    fn charge(&mut self, bytes: usize) -> Option<()> {
+        self.content = self.content.saturating_add(bytes);
+        self.within()
+    }
+
+    /// Whether neither the nodes nor the bytes are more than they may be.
+    #[inline(always)]
+    fn within(&self) -> Option<()> {
+        let decoded = index(self.nodes)
+            .wrapping_mul(NODE_BYTES)
+            .wrapping_add(self.content);
+        (self.nodes <= self.limits.nodes && decoded <= self.limits.decoded_bytes).then_some(())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Java text and binary as they lie in a stream: borrowed, in one or more pieces.
 
 use std::borrow::Cow;
-
-use smallvec::SmallVec;
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroU8;
 
 use super::wire::{self, Cursor, Text, index, narrow};
 
@@ -280,9 +281,26 @@ impl<'a> Iterator for BinaryPieces<'a> {
     }
 }
 
+/// How much text needs no allocation.
+const SHORT: usize = 23;
+
 /// An owned Java string with every UTF-16 unit kept: UTF-8, but a lone surrogate stands in three bytes (WTF-8).
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct JavaText(SmallVec<[u8; 16]>);
+#[derive(Clone)]
+pub struct JavaText(Stored);
+
+/// Three words: the byte that says how long short text is says by its 0 that the text is long.
+#[derive(Clone)]
+enum Stored {
+    Short {
+        /// Its length and one.
+        len: NonZeroU8,
+        /// Zeros behind it.
+        bytes: [u8; SHORT],
+    },
+    Long(Box<[u8]>),
+}
+
+const _: () = assert!(size_of::<JavaText>() == 24);
 
 impl JavaText {
     /// Text without surrogates. What is short is put together in registers: copied byte by byte and then handed on, it
@@ -291,13 +309,21 @@ impl JavaText {
     pub(crate) fn from_plain(raw: &[u8]) -> Self {
         let len = raw.len();
         // Two loads, of which the second one overlaps the first.
-        let word = match (raw.first_chunk::<8>(), raw.last_chunk::<8>()) {
+        let mut high = 0u64;
+        let low = match (raw.first_chunk::<8>(), raw.last_chunk::<8>()) {
             (Some(first), Some(last)) if len <= 16 => {
                 let shift = narrow(len.wrapping_sub(8)).wrapping_mul(8);
                 u128::from(u64::from_le_bytes(*first))
                     | u128::from(u64::from_le_bytes(*last)) << (shift & 127)
             }
-            (Some(_), Some(_)) => return Self(SmallVec::from_slice(raw)),
+            (Some(_), Some(last)) => match raw.first_chunk::<16>() {
+                Some(first) if len <= SHORT => {
+                    let shift = narrow(24usize.wrapping_sub(len)).wrapping_mul(8);
+                    high = u64::from_le_bytes(*last) >> (shift & 63);
+                    u128::from_le_bytes(*first)
+                }
+                _ => return Self(Stored::Long(raw.into())),
+            },
             _ => match (raw.first_chunk::<4>(), raw.last_chunk::<4>()) {
                 (Some(first), Some(last)) => {
                     let shift = narrow(len.wrapping_sub(4)).wrapping_mul(8);
@@ -310,13 +336,23 @@ impl JavaText {
                     .fold(0, |word, byte| word << 8 | u128::from(*byte)),
             },
         };
-        Self(SmallVec::from_buf_and_len(word.to_le_bytes(), len))
+        let mut bytes = [0; SHORT];
+        if let Some(start) = bytes.first_chunk_mut::<16>() {
+            *start = low.to_le_bytes();
+        }
+        let [high @ .., _] = high.to_le_bytes();
+        if let Some(end) = bytes.last_chunk_mut::<7>() {
+            *end = high;
+        }
+        let len = NonZeroU8::MIN.saturating_add(narrow(len).to_le_bytes()[0]);
+        Self(Stored::Short { len, bytes })
     }
 
-    /// Short text needs no allocation; long text none of more than its size.
-    fn from_wtf8(mut wtf8: Vec<u8>) -> Self {
-        wtf8.shrink_to_fit();
-        Self(wtf8.into())
+    fn from_wtf8(wtf8: Vec<u8>) -> Self {
+        match wtf8.len() {
+            0..=SHORT => Self::from_plain(&wtf8),
+            _ => Self(Stored::Long(wtf8.into())),
+        }
     }
 
     /// The text of UTF-16 units.
@@ -333,12 +369,18 @@ impl JavaText {
 
     /// The text, when it has no lone surrogate.
     pub fn as_str(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
+        std::str::from_utf8(self.as_wtf8()).ok()
     }
 
     /// UTF-8, but for lone surrogates.
     pub fn as_wtf8(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Stored::Short { len, bytes } => {
+                let len = usize::from(len.get()).wrapping_sub(1);
+                bytes.get(..len).unwrap_or_default()
+            }
+            Stored::Long(bytes) => bytes,
+        }
     }
 
     /// The text; a lone surrogate becomes U+FFFD.
@@ -355,7 +397,7 @@ impl JavaText {
 
     /// The UTF-16 units.
     pub fn units(&self) -> impl Iterator<Item = u16> + Clone + '_ {
-        let mut bytes = self.0.iter();
+        let mut bytes = self.as_wtf8().iter();
         let mut low = None;
         std::iter::from_fn(move || {
             if let Some(low) = low.take() {
@@ -378,9 +420,41 @@ impl JavaText {
     }
 }
 
+impl Default for JavaText {
+    fn default() -> Self {
+        Self::from_plain(&[])
+    }
+}
+
+impl PartialEq for JavaText {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_wtf8() == other.as_wtf8()
+    }
+}
+
+impl Eq for JavaText {}
+
+impl PartialOrd for JavaText {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for JavaText {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_wtf8().cmp(other.as_wtf8())
+    }
+}
+
+impl Hash for JavaText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_wtf8().hash(state);
+    }
+}
+
 impl From<&str> for JavaText {
     fn from(text: &str) -> Self {
-        Self(SmallVec::from_slice(text.as_bytes()))
+        Self::from_plain(text.as_bytes())
     }
 }
 
