@@ -136,6 +136,11 @@ impl Plan {
         self.method.as_ref()
     }
 
+    /// Whether it is that of generic calls, whose callers have none of the method's classes.
+    pub fn is_generic(&self) -> bool {
+        self.generic
+    }
+
     /// Converts arguments. `descriptor`: the parameter types as one JVM descriptor, where the call carried them; a
     /// binding's own are used otherwise.
     ///

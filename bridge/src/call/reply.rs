@@ -64,11 +64,24 @@ pub(super) fn convert(
             Outcome::Exception(Exception::Status(status))
         }
         Outcome::Exception(Exception::Status(status))
-            if is_dubbo2 && (retried || !status::may_repeat(status.code)) =>
+            if is_dubbo2 || target.throwables && target.encoding == Encoding::Wrapper =>
         {
-            let throwable =
-                exception::to_throwable(&status, method, Builds::Unproven, scratch, &Limits::DEFAULT);
-            Outcome::Exception(Exception::Throwable(throwable))
+            let declared =
+                method.and_then(|method| exception::declared(&status, method, scratch, &Limits::DEFAULT));
+            // Whatever its code: the provider ran the call, and says what the interface has it say.
+            let is_final = retried || declared.is_some() || !status::may_repeat(status.code);
+            Outcome::Exception(match declared {
+                // A generic caller has none of the interface's classes.
+                Some(throwable) if !bound.plan.is_generic() => Exception::Throwable(throwable),
+                _ if is_dubbo2 && is_final => Exception::Throwable(exception::to_throwable(
+                    &status,
+                    None,
+                    Builds::Unproven,
+                    scratch,
+                    &Limits::DEFAULT,
+                )),
+                _ => Exception::Status(status),
+            })
         }
         outcome => outcome,
     };

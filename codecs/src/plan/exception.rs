@@ -253,7 +253,7 @@ fn stack(throwable: &[u8], scratch: &mut HessianScratch, limits: &Limits) -> Vec
 /// What a caller is known to be able to build, from the `release` in its registry entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Builds {
-    /// Nothing is proven: only `java.lang.RuntimeException` is safe.
+    /// Nothing is proven: only what the method declares and `java.lang.RuntimeException` are safe.
     #[default]
     Unproven,
     /// Java Dubbo before 2.7: its own `com.alibaba.dubbo.rpc.RpcException`, and what the method declares.
@@ -289,9 +289,50 @@ const JDK: [&str; 8] = [
     "java.lang.ClassCastException",
 ];
 
+/// The exception that a method declares and a status tells, as one Hessian 2 value: by the detail that is bound to its class,
+/// else by the class that an `ErrorInfo` names. `None` when the status tells none, or one that the binding's `throws` does
+/// not list.
+///
+/// Whoever calls the method's interface has the classes that it declares, of whatever release it is.
+pub fn declared(
+    status: &Status,
+    method: &MethodBinding,
+    scratch: &mut Scratch,
+    limits: &Limits,
+) -> Option<Bytes> {
+    if method.throws.is_empty() || status.details.is_empty() {
+        return None;
+    }
+    let details = details::parse(&status.details)?;
+    for class in &method.throws {
+        let bound = method.exceptions.classes.get(class);
+        let Some((name, id)) = bound.and_then(|bound| bound.message.as_ref()) else {
+            continue;
+        };
+        let Some(any) = details.details.iter().find(|any| any.message_name() == name) else {
+            continue;
+        };
+        let written = transcode::throwable_of_message(
+            &method.types,
+            *id,
+            class,
+            &status.message,
+            &any.value,
+            scratch,
+            limits,
+        );
+        // What cannot be converted leaves the class and the text.
+        return Some(written.map_or_else(|_| throwable::encode(class, &status.message).into(), Bytes::from));
+    }
+    let class = details::error_info(&details)?.metadata.get(JAVA_CLASS).cloned()?;
+    let declares = method.throws.contains(&class);
+    declares.then(|| throwable::encode(&class, &status.message).into())
+}
+
 /// The Throwable of a status, as one Hessian 2 value.
 ///
-/// It is a `java.lang.RuntimeException` with the status's text, unless the caller provably can build another one.
+/// It is what the method [declares](declared), else a `java.lang.RuntimeException` with the status's text, unless the caller
+/// provably can build another one. A `method` is given where the caller has its interface: a generic caller has not.
 pub fn to_throwable(
     status: &Status,
     method: Option<&MethodBinding>,
@@ -299,6 +340,9 @@ pub fn to_throwable(
     scratch: &mut Scratch,
     limits: &Limits,
 ) -> Bytes {
+    if let Some(declared) = method.and_then(|method| declared(status, method, scratch, limits)) {
+        return declared;
+    }
     let code = Code::from_number(status.code);
     let plain = || {
         let text = if status.message.is_empty() {
@@ -311,39 +355,12 @@ pub fn to_throwable(
     if caller == Builds::Unproven {
         return plain();
     }
-    let details = details::parse(&status.details);
-    if let (Some(details), Some(method)) = (&details, method) {
-        for (class, binding) in &method.exceptions.classes {
-            let declared = method.throws.iter().any(|throws| throws == class);
-            let Some((name, id)) = binding.message.as_ref().filter(|_| declared) else {
-                continue;
-            };
-            let any = details.details.iter().find(|any| any.message_name() == name);
-            if let Some(any) = any {
-                let written = transcode::throwable_of_message(
-                    &method.types,
-                    *id,
-                    class,
-                    &status.message,
-                    &any.value,
-                    scratch,
-                    limits,
-                );
-                if let Ok(bytes) = written {
-                    return bytes.into();
-                }
-            }
-        }
-    }
-    let class = details
+    let class = details::parse(&status.details)
         .as_ref()
         .and_then(details::error_info)
         .and_then(|info| info.metadata.get(JAVA_CLASS).cloned());
-    if let Some(class) = class {
-        let declared = method.is_some_and(|method| method.throws.contains(&class));
-        if declared || JDK.contains(&class.as_str()) {
-            return throwable::encode(&class, &status.message).into();
-        }
+    if let Some(class) = class.filter(|class| JDK.contains(&class.as_str())) {
+        return throwable::encode(&class, &status.message).into();
     }
     if matches!(
         code,

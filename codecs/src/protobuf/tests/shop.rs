@@ -414,17 +414,25 @@ fn exceptions_become_statuses_and_come_back() {
         assert_eq!(info.metadata["java.class"], class);
         assert!(info.metadata.contains_key("sku"), "{peer}: {:?}", info.metadata);
 
-        let class_of = |caller, scratch: &mut Scratch| {
-            let bytes = exception::to_throwable(&status, Some(method), caller, scratch, &Limits::DEFAULT);
+        let class_of = |caller, method: Option<&Arc<MethodBinding>>, scratch: &mut Scratch| {
+            let method = method.map(|method| &**method);
+            let bytes = exception::to_throwable(&status, method, caller, scratch, &Limits::DEFAULT);
             let chain =
                 crate::hessian2::throwable::read(&bytes, &mut scratch.hessian, &Limits::DEFAULT).unwrap();
             assert_eq!(chain[0].message.as_deref(), Some(&*status.message));
             chain[0].class.to_string()
         };
-        let unproven = exception::Builds::from_release("");
-        assert_eq!(class_of(unproven, &mut scratch), "java.lang.RuntimeException");
-        let java = exception::Builds::from_release("2.7.23");
-        assert_eq!(class_of(java, &mut scratch), class);
+        // The method declares it: whoever calls its interface has the class.
+        for release in ["", "2.7.23"] {
+            let builds = exception::Builds::from_release(release);
+            assert_eq!(class_of(builds, Some(method), &mut scratch), class, "{release}");
+        }
+        let other = orders(&bindings).method("status", None).unwrap();
+        for method in [None, Some(other)] {
+            let unproven = exception::Builds::from_release("");
+            let class = class_of(unproven, method, &mut scratch);
+            assert_eq!(class, "java.lang.RuntimeException", "it declares nothing");
+        }
     }
     let denied = crate::triple::status::Status::new(Code::PermissionDenied, "no");
     for (release, class) in [
