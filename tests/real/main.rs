@@ -20,6 +20,7 @@ mod dubbo_go;
 mod faults;
 mod gateway;
 mod istiod;
+mod ledger;
 mod mesh;
 mod pass_through;
 mod peers;

@@ -147,6 +147,11 @@ impl Process {
         self.output.state.lock().unwrap().out.clone()
     }
 
+    /// The lines of standard error so far.
+    pub(crate) fn error_lines(&self) -> Vec<String> {
+        self.output.state.lock().unwrap().err.clone()
+    }
+
     /// The JSON lines of standard output so far.
     pub(crate) fn json_lines(&self) -> Vec<Value> {
         self.lines()
