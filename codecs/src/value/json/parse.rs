@@ -1,0 +1,409 @@
+//! Reads typed JSON.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::number::double;
+use super::types::{is_map, list_type};
+use super::{LIST, MAP, ParseError};
+use crate::hessian2::JavaText;
+use crate::value::leaf::{self, Text};
+use crate::value::{Class, MAX_DEPTH, Object, TypedList, TypedMap, Value};
+
+/// The value in one line of typed JSON.
+pub fn from_json(text: &str) -> Result<Value, ParseError> {
+    let mut parser = Parser {
+        text: text.as_bytes(),
+        at: 0,
+        depth: 0,
+        next: 0,
+        ids: HashMap::new(),
+        classes: HashMap::new(),
+    };
+    let value = parser.value()?;
+    parser.space();
+    match parser.text.get(parser.at) {
+        None => Ok(value),
+        Some(_) => Err(parser.error("text behind the value")),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a [u8],
+    at: usize,
+    depth: u32,
+    next: u32,
+    ids: HashMap<u32, u32>,
+    classes: HashMap<(JavaText, Box<[JavaText]>), Arc<Class>>,
+}
+
+/// The members of `{…}` before its value is known.
+#[derive(Default)]
+struct Members {
+    class: Option<JavaText>,
+    wire: Option<JavaText>,
+    id: Option<u32>,
+    is_map: Option<bool>,
+}
+
+/// `v` as it was written.
+enum Raw {
+    Literal(String),
+    Quoted(JavaText),
+    List(Vec<Value>),
+    Entries(Vec<(Value, Value)>),
+    Fields(Vec<(JavaText, Value)>),
+}
+
+impl Parser<'_> {
+    fn error(&self, problem: &'static str) -> ParseError {
+        ParseError {
+            offset: self.at,
+            problem,
+        }
+    }
+
+    fn space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.text.get(self.at) {
+            self.at = self.at.saturating_add(1);
+        }
+    }
+
+    fn peek(&mut self) -> Result<u8, ParseError> {
+        self.space();
+        self.text
+            .get(self.at)
+            .copied()
+            .ok_or_else(|| self.error("ends too early"))
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), ParseError> {
+        if self.peek()? != byte {
+            return Err(self.error("punctuation missing"));
+        }
+        self.at = self.at.saturating_add(1);
+        Ok(())
+    }
+
+    /// Whether another item follows; passes `close` when not.
+    fn more(&mut self, first: bool, close: u8) -> Result<bool, ParseError> {
+        if self.peek()? == close {
+            self.at = self.at.saturating_add(1);
+            return Ok(false);
+        }
+        if !first {
+            self.expect(b',')?;
+        }
+        Ok(true)
+    }
+
+    fn value(&mut self) -> Result<Value, ParseError> {
+        if self.peek()? != b'{' {
+            return match self.literal()?.as_str() {
+                "null" => Ok(Value::Null),
+                _ => Err(self.error("expected null or an object with t and v")),
+            };
+        }
+        self.members()
+    }
+
+    fn members(&mut self) -> Result<Value, ParseError> {
+        self.expect(b'{')?;
+        let (mut members, mut value, mut first) = (Members::default(), None, true);
+        while self.more(first, b'}')? {
+            first = false;
+            let name = self.string()?;
+            self.expect(b':')?;
+            match name.as_str() {
+                Some("t") => members.class = Some(self.string()?),
+                Some("w") => members.wire = Some(self.string()?),
+                Some("k") => members.is_map = Some(self.string()?.as_str() == Some("map")),
+                Some("id") => members.id = Some(self.number()?),
+                Some("v" | "ref") if value.is_some() => return Err(self.error("more than one v or ref")),
+                Some("ref") => {
+                    let id = self.number()?;
+                    let known = self.ids.get(&id).copied();
+                    value = Some(Value::Ref(
+                        known.ok_or_else(|| self.error("ref to an unknown id"))?,
+                    ));
+                }
+                Some("v") => {
+                    let Some(class) = members.class.clone() else {
+                        return Err(self.error("t must stand before v"));
+                    };
+                    value = Some(self.typed(&class, &members)?);
+                }
+                _ => return Err(self.error("unknown member, expected t, id, v, w, k or ref")),
+            }
+        }
+        let value = value.ok_or_else(|| self.error("v is missing"))?;
+        Ok(self.with_wire(value, &members))
+    }
+
+    /// `w` and `k` stand behind `v`, because they are rare.
+    fn with_wire(&self, value: Value, members: &Members) -> Value {
+        let value = match (value, members.is_map) {
+            (Value::TypedList(list), Some(true)) => Value::TypedMap(TypedMap {
+                type_name: Arc::clone(&list.type_name),
+                entries: Box::default(),
+            }),
+            (Value::TypedMap(map), Some(false)) => Value::TypedList(TypedList {
+                type_name: Arc::clone(&map.type_name),
+                items: Box::default(),
+            }),
+            (value, _) => value,
+        };
+        let Some(wire) = &members.wire else {
+            return value;
+        };
+        let type_name = Arc::new(wire.clone());
+        match value {
+            Value::List(items) => Value::TypedList(TypedList { type_name, items }),
+            Value::TypedList(list) => Value::TypedList(TypedList {
+                type_name,
+                items: list.items,
+            }),
+            Value::Map(entries) => Value::TypedMap(TypedMap { type_name, entries }),
+            Value::TypedMap(map) => Value::TypedMap(TypedMap {
+                type_name,
+                entries: map.entries,
+            }),
+            Value::Object(object) => Value::Object(Object {
+                class: Arc::new(Class {
+                    name: wire.clone(),
+                    fields: object.class.fields.clone(),
+                }),
+                fields: object.fields,
+            }),
+            other => other,
+        }
+    }
+
+    fn typed(&mut self, class: &JavaText, members: &Members) -> Result<Value, ParseError> {
+        let name = class.to_str_lossy();
+        let first = self.peek()?;
+        let is_container = matches!(first, b'[' | b'{');
+        if is_container {
+            // As deep as a tree that is decoded, so that what was printed is read again.
+            if self.depth >= MAX_DEPTH {
+                return Err(self.error(TOO_DEEP));
+            }
+            self.depth = self.depth.saturating_add(1);
+            let number = self.next;
+            self.next = number.saturating_add(1);
+            if let Some(id) = members.id {
+                self.ids.insert(id, number);
+            }
+        }
+        // Not in this function: its frame would stand on the stack once for each level of nesting.
+        let raw = self.raw(first)?;
+        self.depth = self.depth.saturating_sub(u32::from(is_container));
+        self.build(class, &name, raw, members)
+    }
+
+    /// The value of a class from its `v`.
+    fn build(
+        &mut self,
+        class: &JavaText,
+        name: &str,
+        raw: Raw,
+        members: &Members,
+    ) -> Result<Value, ParseError> {
+        let problem = ParseError {
+            offset: self.at,
+            problem: "v does not fit t",
+        };
+        let parsed = |literal: &str| literal.parse::<i64>().ok();
+        Ok(match (name, raw) {
+            ("java.lang.Boolean", Raw::Literal(literal)) => {
+                Value::Bool(literal.parse().map_err(|_| problem)?)
+            }
+            ("java.lang.Integer" | "java.lang.Short" | "java.lang.Byte", Raw::Literal(literal)) => {
+                Value::Int(literal.parse().map_err(|_| problem)?)
+            }
+            ("java.lang.Long", Raw::Literal(literal)) => Value::Long(parsed(&literal).ok_or(problem)?),
+            ("java.util.Date", Raw::Literal(literal)) => Value::Date(parsed(&literal).ok_or(problem)?),
+            ("java.lang.Double" | "java.lang.Float", Raw::Quoted(text)) => {
+                Value::Double(text.as_str().and_then(double).ok_or(problem)?)
+            }
+            ("java.lang.String" | "java.lang.Character" | "[C", Raw::Quoted(text)) => Value::String(text),
+            ("[B", Raw::Quoted(text)) => {
+                let bytes = text.as_str().and_then(|text| STANDARD.decode(text).ok());
+                Value::Binary(bytes.ok_or(problem)?.into())
+            }
+            (_, Raw::Literal(literal)) => {
+                let millis = Text::Millis(parsed(&literal).ok_or(problem.clone())?);
+                self.leaf(name, &millis, members.id).ok_or(problem)?
+            }
+            (_, Raw::Quoted(text)) => {
+                let text = Text::Quoted(text.as_str().ok_or(problem.clone())?.to_owned());
+                self.leaf(name, &text, members.id).ok_or(problem)?
+            }
+            (LIST, Raw::List(items)) => Value::List(items.into()),
+            (MAP, Raw::List(items)) if items.is_empty() => Value::Map(Box::default()),
+            (MAP, Raw::Entries(entries)) => Value::Map(entries.into()),
+            (_, Raw::List(items)) if items.is_empty() && is_map(name) => Value::typed_map(name, Vec::new()),
+            (_, Raw::List(items)) => Value::TypedList(TypedList {
+                type_name: Arc::new(list_type(name).unwrap_or_default().into()),
+                items: items.into(),
+            }),
+            (_, Raw::Entries(entries)) => Value::TypedMap(TypedMap {
+                type_name: Arc::new(class.clone()),
+                entries: entries.into(),
+            }),
+            (_, Raw::Fields(fields)) => self.object(class, fields),
+        })
+    }
+
+    fn leaf(&mut self, class: &str, text: &Text, id: Option<u32>) -> Option<Value> {
+        let value = leaf::parse(class, text)?;
+        if self.depth.saturating_add(levels(&value)) > MAX_DEPTH {
+            return None;
+        }
+        if let Some(id) = id {
+            self.ids.insert(id, self.next);
+        }
+        self.next = self.next.saturating_add(value.containers());
+        Some(value)
+    }
+
+    fn object(&mut self, class: &JavaText, fields: Vec<(JavaText, Value)>) -> Value {
+        let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+        let key = (class.clone(), names.into_boxed_slice());
+        let class = match self.classes.get(&key) {
+            Some(class) => Arc::clone(class),
+            None => {
+                let class = Arc::new(Class {
+                    name: key.0.clone(),
+                    fields: key.1.clone(),
+                });
+                self.classes.insert(key, Arc::clone(&class));
+                class
+            }
+        };
+        Value::Object(Object {
+            class,
+            fields: values.into(),
+        })
+    }
+
+    fn raw(&mut self, first: u8) -> Result<Raw, ParseError> {
+        match first {
+            b'"' => self.string().map(Raw::Quoted),
+            b'{' => {
+                self.expect(b'{')?;
+                let mut fields = Vec::new();
+                while self.more(fields.is_empty(), b'}')? {
+                    let name = self.string()?;
+                    self.expect(b':')?;
+                    fields.push((name, self.value()?));
+                }
+                Ok(Raw::Fields(fields))
+            }
+            b'[' => {
+                self.expect(b'[')?;
+                if self.peek()? == b'[' {
+                    return self.entries();
+                }
+                let mut items = Vec::new();
+                while self.more(items.is_empty(), b']')? {
+                    items.push(self.value()?);
+                }
+                Ok(Raw::List(items))
+            }
+            _ => self.literal().map(Raw::Literal),
+        }
+    }
+
+    fn entries(&mut self) -> Result<Raw, ParseError> {
+        let mut entries = Vec::new();
+        while self.more(entries.is_empty(), b']')? {
+            self.expect(b'[')?;
+            let key = self.value()?;
+            self.expect(b',')?;
+            entries.push((key, self.value()?));
+            self.expect(b']')?;
+        }
+        Ok(Raw::Entries(entries))
+    }
+
+    fn literal(&mut self) -> Result<String, ParseError> {
+        self.space();
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let len = rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.'))
+            .count();
+        let literal = rest.get(..len).unwrap_or_default();
+        self.at = self.at.saturating_add(len);
+        match len {
+            0 => Err(self.error("expected a value")),
+            _ => Ok(String::from_utf8_lossy(literal).into_owned()),
+        }
+    }
+
+    fn number(&mut self) -> Result<u32, ParseError> {
+        let literal = self.literal()?;
+        literal
+            .parse()
+            .map_err(|_| self.error("expected a number from 0"))
+    }
+
+    fn string(&mut self) -> Result<JavaText, ParseError> {
+        self.expect(b'"')?;
+        let mut units: Vec<u16> = Vec::new();
+        loop {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            let plain = rest
+                .iter()
+                .take_while(|byte| !matches!(byte, b'"' | b'\\'))
+                .count();
+            let text = rest.get(..plain).and_then(|text| std::str::from_utf8(text).ok());
+            units.extend(
+                text.ok_or_else(|| self.error("text is not UTF-8"))?
+                    .encode_utf16(),
+            );
+            self.at = self.at.saturating_add(plain);
+            match rest.get(plain) {
+                None => return Err(self.error("string does not end")),
+                Some(b'"') => {
+                    self.at = self.at.saturating_add(1);
+                    return Ok(JavaText::from_utf16(units));
+                }
+                Some(_) => units.push(self.escape()?),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<u16, ParseError> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let (unit, len) = match rest.get(1) {
+            Some(b'n') => (0x0a, 2),
+            Some(b'r') => (0x0d, 2),
+            Some(b't') => (0x09, 2),
+            Some(b'b') => (0x08, 2),
+            Some(b'f') => (0x0c, 2),
+            Some(byte @ (b'"' | b'\\' | b'/')) => (u16::from(*byte), 2),
+            Some(b'u') => {
+                let digits = rest.get(2..6).and_then(|digits| std::str::from_utf8(digits).ok());
+                let digits = digits.filter(|digits| !digits.starts_with('+'));
+                let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+                (unit.ok_or_else(|| self.error("bad escape"))?, 6)
+            }
+            _ => return Err(self.error("bad escape")),
+        };
+        self.at = self.at.saturating_add(len);
+        Ok(unit)
+    }
+}
+
+const TOO_DEEP: &str = "nested too deep";
+
+/// How deep the few objects nest that a text stands for.
+fn levels(value: &Value) -> u32 {
+    let inside = value.children().map(levels).max().unwrap_or_default();
+    inside.saturating_add(u32::from(value.is_container()))
+}
