@@ -79,7 +79,11 @@ enum What {
 /// Write Hessian 2 values from typed JSON.
 ///
 /// Typed JSON is `null`, or an object with the Java class `t` and the value `v`, as in
-/// `{"t": "java.lang.Integer", "v": 7}`; `decode hessian --lines` prints it.
+/// `{"t": "java.lang.Integer", "v": 7}`; `decode hessian --lines` prints it. Of a list or an array, `v` is a list; of a map, a list
+/// of `[key, value]`; of an object, `{field: value}`; of an enum, a decimal, a time and the like, its text; of a date, its
+/// milliseconds; of `[B`, base64. A list, map or object that is met again is `{"ref": n}`, and the first one has `"id": n`.
+/// `"w"` has what `t` and `v` do not tell of the bytes: the type name, or the cached numbers of a BigInteger; `"k"` says whether an
+/// empty `v` is a `list` or a `map`. All but `ref` stand before `v`.
 #[derive(Debug, Args)]
 pub(super) struct EncodeArguments {
     /// What to write.

@@ -2,13 +2,20 @@
 //!
 //! `{"t": Java class, "v": value}`, null as `null`. Lists and arrays: `v` is a list; maps: a list of `[key, value]`;
 //! objects: `{field: value}` in wire order; enums, BigDecimal, BigInteger, UUID, Class, Locale, java.sql and java.time
-//! classes: a text (dates: milliseconds), where that text gives back all that was on the wire; a BigInteger with filled caches, an
-//! EnumSet and a Calendar show their wire form. A list, map or object met again is `{"ref": n}`, and the first one
-//! carries `"id": n`. `"w"` gives the type name on the wire where `t` does not imply it, and `"k"` says `list` or `map` where
-//! `v` is empty and the class does not tell. Text is escaped to ASCII; a lone surrogate is `\udxxx`.
+//! classes: a text (dates: milliseconds), where that text gives back all that was on the wire; an EnumSet: a list of its
+//! constants. Elements of an array are shown in the class that its type tells: an int in a `short[]` is a short. A list, map or
+//! object met again is `{"ref": n}`, and the first one carries `"id": n`. Text is escaped to ASCII; a lone surrogate is
+//! `\udxxx`.
+//!
+//! Before `v` may stand what `t` and `v` do not tell: `"w"`, the type name on the wire, or the four cached numbers of a
+//! BigInteger that was asked for them; `"k"`, `list` or `map`, where `v` is empty and the class could be either.
+//!
+//! What Java's own printer shows otherwise is read too: bytes, shorts, floats and chars by their class wherever they
+//! stand, a Throwable without frames by its message and cause, a StackTraceElement as text.
 
 mod number;
 mod parse;
+mod throwable;
 mod types;
 
 use std::collections::HashMap;
@@ -21,13 +28,15 @@ use base64::engine::general_purpose::STANDARD;
 use super::leaf::{self, Leaf, Text};
 use super::{Object, Value};
 use crate::hessian2::JavaText;
-use types::{is_map, list_class};
+use types::{Element, is_map, list_class};
 
 pub use number::java_double;
 pub use parse::from_json;
 
 const LIST: &str = "java.util.ArrayList";
 const MAP: &str = "java.util.HashMap";
+/// The class of an EnumSet of up to 64 constants; of a larger one, the wire does not tell.
+const ENUM_SET: &str = "java.util.RegularEnumSet";
 
 /// Why a text is not a value in typed JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +88,7 @@ impl Printer {
                 self.scalar("java.lang.Double", &format_args!("\"{}\"", java_double(*value)));
             }
             Value::String(text) => {
-                self.head("java.lang.String", None);
+                self.head("java.lang.String", &Head::default());
                 quote(text.units(), &mut self.out);
                 self.out.push('}');
             }
@@ -91,18 +100,26 @@ impl Printer {
                 let id = self.ids.get(number).copied().flatten().unwrap_or(u32::MAX);
                 let _ = write!(self.out, "{{\"ref\":{id}}}");
             }
-            Value::List(items) => self.list(LIST, None, items),
+            Value::List(items) => self.list(LIST, Head::default(), items, None),
             Value::TypedList(list) => {
                 let (class, wire) = list_class(&list.type_name);
-                self.list(&class, wire.then_some(&list.type_name), &list.items);
-                self.kind(list.items.is_empty() && is_map(&class), "list");
+                let head = Head {
+                    wire: wire.then(|| Arc::clone(&list.type_name)),
+                    kind: (list.items.is_empty() && is_map(&class)).then_some("list"),
+                    ..Head::default()
+                };
+                self.list(&class, head, &list.items, Element::of(&list.type_name));
             }
-            Value::Map(entries) => self.map(MAP, None, entries),
+            Value::Map(entries) => self.map(MAP, Head::default(), entries),
             Value::TypedMap(map) => {
                 let name = map.type_name.to_str_lossy();
                 let wire = name == MAP || map.type_name.as_str().is_none();
-                self.map(&name, wire.then_some(&map.type_name), &map.entries);
-                self.kind(map.entries.is_empty() && !is_map(&name), "map");
+                let head = Head {
+                    wire: wire.then(|| Arc::clone(&map.type_name)),
+                    kind: (map.entries.is_empty() && !is_map(&name)).then_some("map"),
+                    ..Head::default()
+                };
+                self.map(&name, head, &map.entries);
             }
             Value::Object(object) => self.object(object),
         }
@@ -112,11 +129,21 @@ impl Printer {
         let _ = write!(self.out, "{{\"t\":\"{class}\",\"v\":{value}}}");
     }
 
-    fn head(&mut self, class: &str, id: Option<u32>) {
+    fn head(&mut self, class: &str, head: &Head) {
         self.out.push_str("{\"t\":");
         quote(class.encode_utf16(), &mut self.out);
-        if let Some(id) = id {
+        if let Some(id) = head.id {
             let _ = write!(self.out, ",\"id\":{id}");
+        }
+        if let Some(name) = &head.wire {
+            self.out.push_str(",\"w\":");
+            quote(name.units(), &mut self.out);
+        }
+        if let Some([first, lowest, length, count]) = head.caches {
+            let _ = write!(self.out, ",\"w\":[{first},{lowest},{length},{count}]");
+        }
+        if let Some(kind) = head.kind {
+            let _ = write!(self.out, ",\"k\":\"{kind}\"");
         }
         self.out.push_str(",\"v\":");
     }
@@ -131,30 +158,21 @@ impl Printer {
         id
     }
 
-    fn wire(&mut self, wire: Option<&Arc<JavaText>>) {
-        if let Some(name) = wire {
-            self.out.push_str(",\"w\":");
-            quote(name.units(), &mut self.out);
-        }
+    fn list(&mut self, class: &str, mut head: Head, items: &[Value], element: Option<Element>) {
+        head.id = self.begin();
+        self.head(class, &head);
+        self.joined('[', items, ']', |printer, item| {
+            match element.and_then(|element| element.shown(item)) {
+                Some((class, value)) => printer.scalar(class, &value),
+                None => printer.value(item),
+            }
+        });
         self.out.push('}');
     }
 
-    fn kind(&mut self, ambiguous: bool, kind: &str) {
-        if ambiguous && self.out.pop().is_some() {
-            let _ = write!(self.out, ",\"k\":\"{kind}\"}}");
-        }
-    }
-
-    fn list(&mut self, class: &str, wire: Option<&Arc<JavaText>>, items: &[Value]) {
-        let id = self.begin();
-        self.head(class, id);
-        self.joined('[', items, ']', Self::value);
-        self.wire(wire);
-    }
-
-    fn map(&mut self, class: &str, wire: Option<&Arc<JavaText>>, entries: &[(Value, Value)]) {
-        let id = self.begin();
-        self.head(class, id);
+    fn map(&mut self, class: &str, mut head: Head, entries: &[(Value, Value)]) {
+        head.id = self.begin();
+        self.head(class, &head);
         self.joined('[', entries, ']', |printer, (key, value)| {
             printer.out.push('[');
             printer.value(key);
@@ -162,38 +180,64 @@ impl Printer {
             printer.value(value);
             printer.out.push(']');
         });
-        self.wire(wire);
+        self.out.push('}');
     }
 
     fn object(&mut self, object: &Object) {
-        let class = object.class.name.to_str_lossy();
-        if let Some(Leaf { class, text }) = leaf::of(object).filter(|_| !self.is_shared_inside(object)) {
-            let id = self.begin();
-            self.next = object
-                .fields
-                .iter()
-                .map(Value::containers)
-                .fold(self.next, u32::saturating_add);
-            self.head(&class, id);
-            match text {
-                Text::Quoted(text) => quote(text.encode_utf16(), &mut self.out),
-                Text::Millis(millis) => {
-                    let _ = write!(self.out, "{millis}");
-                }
-            }
-            self.out.push('}');
-            return;
+        if let Some(shown) = leaf::of(object).filter(|_| !self.is_shared_inside(object)) {
+            return self.leaf(object, shown);
         }
-        let id = self.begin();
-        self.head(&class, id);
-        let fields: Vec<_> = object.class.fields.iter().zip(&object.fields).collect();
+        if let Some(constants) = leaf::constants(object).filter(|_| !self.is_shared_inside(object)) {
+            return self.enum_set(constants);
+        }
+        let class = &object.class;
+        let name = class.name.to_str_lossy();
+        let literal = class.name.as_str().is_none() || throwable::looks_like(&class.fields, &object.fields);
+        let head = Head {
+            id: self.begin(),
+            wire: literal.then(|| Arc::new(class.name.clone())),
+            ..Head::default()
+        };
+        self.head(&name, &head);
+        let fields: Vec<_> = class.fields.iter().zip(&object.fields).collect();
         self.joined('{', &fields, '}', |printer, (name, value)| {
             quote(name.units(), &mut printer.out);
             printer.out.push(':');
             printer.value(value);
         });
-        let lone = object.class.name.as_str().is_none();
-        self.wire(lone.then(|| Arc::new(object.class.name.clone())).as_ref());
+        self.out.push('}');
+    }
+
+    /// An object as the text that Java shows of it.
+    fn leaf(&mut self, object: &Object, shown: Leaf) {
+        let head = Head {
+            id: self.begin(),
+            caches: shown.caches,
+            ..Head::default()
+        };
+        let inside = object.fields.iter().map(Value::containers);
+        self.next = inside.fold(self.next, u32::saturating_add);
+        self.head(&shown.class, &head);
+        match shown.text {
+            Text::Quoted(text) => quote(text.encode_utf16(), &mut self.out),
+            Text::Millis(millis) => {
+                let _ = write!(self.out, "{millis}");
+            }
+        }
+        self.out.push('}');
+    }
+
+    /// An EnumSet as Java shows it, its constants in place of the object that holds their list and class.
+    fn enum_set(&mut self, constants: &[Value]) {
+        let head = Head {
+            id: self.begin(),
+            ..Head::default()
+        };
+        self.head(ENUM_SET, &head);
+        self.next = self.next.saturating_add(1);
+        self.joined('[', constants, ']', Self::value);
+        self.next = self.next.saturating_add(1);
+        self.out.push('}');
     }
 
     /// Whether something inside of the object that begins next is referred to: a text would hide it. The negative of a
@@ -215,6 +259,15 @@ impl Printer {
         }
         self.out.push(close);
     }
+}
+
+/// What stands before `v`, but for the class.
+#[derive(Default)]
+struct Head {
+    id: Option<u32>,
+    wire: Option<Arc<JavaText>>,
+    caches: Option<[i32; 4]>,
+    kind: Option<&'static str>,
 }
 
 fn quote(units: impl Iterator<Item = u16>, out: &mut String) {

@@ -31,7 +31,7 @@ const VECTORS: &[(&str, &str)] = &[
     ),
     (r#"{"t":"java.util.ArrayList","v":[I1,"a"]}"#, "7a910161"),
     (
-        r#"{"t":"java.util.ArrayList","v":[I1,"a"],"w":"java.util.ArrayList"}"#,
+        r#"{"t":"java.util.ArrayList","w":"java.util.ArrayList","v":[I1,"a"]}"#,
         "72136a6176612e7574696c2e41727261794c697374910161",
     ),
     (
@@ -47,7 +47,7 @@ const VECTORS: &[(&str, &str)] = &[
         "7a71116a6176612e7574696c2e4861736853657491719092",
     ),
     (
-        r#"{"t":"java.util.ArrayList","v":[{"t":"java.util.HashSet","v":[I1]},{"t":"java.util.HashSet","v":[I2]}],"w":"java.util.ArrayList"}"#,
+        r#"{"t":"java.util.ArrayList","w":"java.util.ArrayList","v":[{"t":"java.util.HashSet","v":[I1]},{"t":"java.util.HashSet","v":[I2]}]}"#,
         "72136a6176612e7574696c2e41727261794c69737471116a6176612e7574696c2e4861736853657491719192",
     ),
     (r#"{"t":"java.util.HashMap","v":[["a",I1]]}"#, "480161915a"),

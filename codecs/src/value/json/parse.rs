@@ -6,9 +6,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::number::double;
-use super::types::{is_map, list_type};
-use super::{LIST, MAP, ParseError};
+use super::number::{double, float, whole};
+use super::types::{is_enum_set, is_map, list_type};
+use super::{LIST, MAP, ParseError, throwable};
 use crate::hessian2::JavaText;
 use crate::value::leaf::{self, Text};
 use crate::value::{Class, MAX_DEPTH, Object, TypedList, TypedMap, Value};
@@ -22,6 +22,7 @@ pub fn from_json(text: &str) -> Result<Value, ParseError> {
         next: 0,
         ids: HashMap::new(),
         classes: HashMap::new(),
+        is_float_array: false,
     };
     let value = parser.value()?;
     parser.space();
@@ -38,15 +39,31 @@ struct Parser<'a> {
     next: u32,
     ids: HashMap<u32, u32>,
     classes: HashMap<(JavaText, Box<[JavaText]>), Arc<Class>>,
+    /// Whether what is read stands directly in a `float[]`.
+    is_float_array: bool,
 }
 
 /// The members of `{…}` before its value is known.
 #[derive(Default)]
 struct Members {
     class: Option<JavaText>,
-    wire: Option<JavaText>,
+    wire: Option<Wire>,
     id: Option<u32>,
     is_map: Option<bool>,
+}
+
+/// `w`.
+enum Wire {
+    Type(JavaText),
+    Caches([i32; 4]),
+}
+
+/// The list, map or object that begins.
+struct Begun {
+    number: u32,
+    /// Whether `v` is to be taken as it stands, not as Java's printer would mean it.
+    is_literal: bool,
+    is_enum_set: bool,
 }
 
 /// `v` as it was written.
@@ -55,8 +72,10 @@ enum Raw {
     Quoted(JavaText),
     List(Vec<Value>),
     Entries(Vec<(Value, Value)>),
-    Fields(Vec<(JavaText, Value)>),
+    Fields(Fields),
 }
+
+type Fields = Vec<(JavaText, Value)>;
 
 impl Parser<'_> {
     fn error(&self, problem: &'static str) -> ParseError {
@@ -118,17 +137,18 @@ impl Parser<'_> {
             let name = self.string()?;
             self.expect(b':')?;
             match name.as_str() {
-                Some("t") => members.class = Some(self.string()?),
-                Some("w") => members.wire = Some(self.string()?),
-                Some("k") => members.is_map = Some(self.string()?.as_str() == Some("map")),
-                Some("id") => members.id = Some(self.number()?),
+                Some("t") if members.class.is_none() => members.class = Some(self.string()?),
+                Some("w") if members.wire.is_none() => members.wire = Some(self.wire()?),
+                Some("k") if members.is_map.is_none() => members.is_map = Some(self.kind()?),
+                Some("id") if members.id.is_none() => members.id = Some(self.id()?),
                 Some("v" | "ref") if value.is_some() => return Err(self.error("more than one v or ref")),
                 Some("ref") => {
                     let id = self.number()?;
                     let known = self.ids.get(&id).copied();
-                    value = Some(Value::Ref(
-                        known.ok_or_else(|| self.error("ref to an unknown id"))?,
-                    ));
+                    value =
+                        Some(Value::Ref(known.ok_or_else(|| {
+                            self.error("ref to an id that no value before it has")
+                        })?));
                 }
                 Some("v") => {
                     let Some(class) = members.class.clone() else {
@@ -136,14 +156,41 @@ impl Parser<'_> {
                     };
                     value = Some(self.typed(&class, &members)?);
                 }
-                _ => return Err(self.error("unknown member, expected t, id, v, w, k or ref")),
+                Some("t" | "w" | "k" | "id") => return Err(self.error("a member that stands twice")),
+                _ => return Err(self.error("unknown member, expected t, id, w, k, v or ref")),
             }
         }
         let value = value.ok_or_else(|| self.error("v is missing"))?;
         Ok(self.with_wire(value, &members))
     }
 
-    /// `w` and `k` stand behind `v`, because they are rare.
+    fn wire(&mut self) -> Result<Wire, ParseError> {
+        if self.peek()? != b'[' {
+            return self.string().map(Wire::Type);
+        }
+        let (mut caches, mut first) = ([0; 4], true);
+        self.expect(b'[')?;
+        for cache in &mut caches {
+            if self.more(first, b']')? {
+                let literal = self.literal()?;
+                let number = whole(&literal).and_then(|number| i32::try_from(number).ok());
+                *cache = number.ok_or_else(|| self.error("expected four ints"))?;
+            }
+            first = false;
+        }
+        self.expect(b']')?;
+        Ok(Wire::Caches(caches))
+    }
+
+    fn kind(&mut self) -> Result<bool, ParseError> {
+        match self.string()?.as_str() {
+            Some("map") => Ok(true),
+            Some("list") => Ok(false),
+            _ => Err(self.error("k is list or map")),
+        }
+    }
+
+    /// What `w` and `k` say of a value, wherever in its object they stand.
     fn with_wire(&self, value: Value, members: &Members) -> Value {
         let value = match (value, members.is_map) {
             (Value::TypedList(list), Some(true)) => Value::TypedMap(TypedMap {
@@ -156,8 +203,14 @@ impl Parser<'_> {
             }),
             (value, _) => value,
         };
-        let Some(wire) = &members.wire else {
-            return value;
+        let wire = match &members.wire {
+            None => return value,
+            Some(Wire::Type(wire)) => wire,
+            Some(Wire::Caches(caches)) => {
+                let mut value = value;
+                leaf::with_caches(&mut value, *caches);
+                return value;
+            }
         };
         let type_name = Arc::new(wire.clone());
         match value {
@@ -185,23 +238,43 @@ impl Parser<'_> {
     fn typed(&mut self, class: &JavaText, members: &Members) -> Result<Value, ParseError> {
         let name = class.to_str_lossy();
         let first = self.peek()?;
+        let at = self.at;
         let is_container = matches!(first, b'[' | b'{');
+        let is_literal = members.wire.is_some() || members.is_map.is_some();
+        let begun = Begun {
+            number: self.next,
+            is_literal,
+            is_enum_set: first == b'[' && !is_literal && is_enum_set(&name),
+        };
+        // The list in an EnumSet's object is one level more.
+        let levels = u32::from(is_container).saturating_add(u32::from(begun.is_enum_set));
+        // As deep as a tree that is decoded, so that what was printed is read again.
+        if self.depth.saturating_add(levels) > MAX_DEPTH {
+            return Err(self.error(TOO_DEEP));
+        }
         if is_container {
-            // As deep as a tree that is decoded, so that what was printed is read again.
-            if self.depth >= MAX_DEPTH {
-                return Err(self.error(TOO_DEEP));
-            }
-            self.depth = self.depth.saturating_add(1);
-            let number = self.next;
-            self.next = number.saturating_add(1);
+            self.next = self.next.saturating_add(1);
             if let Some(id) = members.id {
-                self.ids.insert(id, number);
+                self.ids.insert(id, begun.number);
             }
         }
+        self.depth = self.depth.saturating_add(levels);
         // Not in this function: its frame would stand on the stack once for each level of nesting.
-        let raw = self.raw(first)?;
-        self.depth = self.depth.saturating_sub(u32::from(is_container));
-        self.build(class, &name, raw, members)
+        let outside = self.is_float_array;
+        if is_container {
+            self.is_float_array = name == "[F";
+        }
+        let raw = self.raw(first, &begun)?;
+        self.is_float_array = outside;
+        self.depth = self.depth.saturating_sub(levels);
+        if let (true, Raw::List(items)) = (begun.is_enum_set, &raw) {
+            // The class, behind the constants.
+            self.next = self.next.saturating_add(1);
+            let problem = "the list is none of one enum's constants, of which there must be one";
+            let handle = leaf::enum_set(items).map(Value::Object);
+            return handle.ok_or(ParseError { offset: at, problem });
+        }
+        self.build(class, &name, raw, members, at)
     }
 
     /// The value of a class from its `v`.
@@ -211,31 +284,42 @@ impl Parser<'_> {
         name: &str,
         raw: Raw,
         members: &Members,
+        offset: usize,
     ) -> Result<Value, ParseError> {
         let problem = ParseError {
-            offset: self.at,
+            offset,
             problem: "v does not fit t",
         };
-        let parsed = |literal: &str| literal.parse::<i64>().ok();
         Ok(match (name, raw) {
             ("java.lang.Boolean", Raw::Literal(literal)) => {
                 Value::Bool(literal.parse().map_err(|_| problem)?)
             }
             ("java.lang.Integer" | "java.lang.Short" | "java.lang.Byte", Raw::Literal(literal)) => {
-                Value::Int(literal.parse().map_err(|_| problem)?)
+                let number = whole(&literal).and_then(|number| i32::try_from(number).ok());
+                let fits = number.filter(|number| match name {
+                    "java.lang.Short" => i16::try_from(*number).is_ok(),
+                    "java.lang.Byte" => i8::try_from(*number).is_ok(),
+                    _ => true,
+                });
+                Value::Int(fits.ok_or(problem)?)
             }
-            ("java.lang.Long", Raw::Literal(literal)) => Value::Long(parsed(&literal).ok_or(problem)?),
-            ("java.util.Date", Raw::Literal(literal)) => Value::Date(parsed(&literal).ok_or(problem)?),
-            ("java.lang.Double" | "java.lang.Float", Raw::Quoted(text)) => {
+            ("java.lang.Long", Raw::Literal(literal)) => Value::Long(whole(&literal).ok_or(problem)?),
+            ("java.util.Date", Raw::Literal(literal)) => Value::Date(whole(&literal).ok_or(problem)?),
+            ("java.lang.Double", Raw::Quoted(text)) => {
                 Value::Double(text.as_str().and_then(double).ok_or(problem)?)
             }
+            ("java.lang.Float", Raw::Quoted(text)) => {
+                let number = text.as_str().and_then(|text| float(text, self.is_float_array));
+                Value::Double(number.ok_or(problem)?)
+            }
+            ("java.lang.Character", Raw::Quoted(text)) if text.units().count() != 1 => return Err(problem),
             ("java.lang.String" | "java.lang.Character" | "[C", Raw::Quoted(text)) => Value::String(text),
             ("[B", Raw::Quoted(text)) => {
                 let bytes = text.as_str().and_then(|text| STANDARD.decode(text).ok());
                 Value::Binary(bytes.ok_or(problem)?.into())
             }
             (_, Raw::Literal(literal)) => {
-                let millis = Text::Millis(parsed(&literal).ok_or(problem.clone())?);
+                let millis = Text::Millis(whole(&literal).ok_or(problem.clone())?);
                 self.leaf(name, &millis, members.id).ok_or(problem)?
             }
             (_, Raw::Quoted(text)) => {
@@ -290,7 +374,7 @@ impl Parser<'_> {
         })
     }
 
-    fn raw(&mut self, first: u8) -> Result<Raw, ParseError> {
+    fn raw(&mut self, first: u8, begun: &Begun) -> Result<Raw, ParseError> {
         match first {
             b'"' => self.string().map(Raw::Quoted),
             b'{' => {
@@ -299,7 +383,13 @@ impl Parser<'_> {
                 while self.more(fields.is_empty(), b'}')? {
                     let name = self.string()?;
                     self.expect(b':')?;
+                    if name.as_str() == Some("len") && self.peek()?.is_ascii_digit() {
+                        return Err(self.error("the text is cut, only its length and head are here"));
+                    }
                     fields.push((name, self.value()?));
+                    if fields.len() == 4 && !begun.is_literal {
+                        fields = self.throwable(fields, begun.number)?;
+                    }
                 }
                 Ok(Raw::Fields(fields))
             }
@@ -308,6 +398,8 @@ impl Parser<'_> {
                 if self.peek()? == b'[' {
                     return self.entries();
                 }
+                // The list of an EnumSet, which has a number of its own.
+                self.next = self.next.saturating_add(u32::from(begun.is_enum_set));
                 let mut items = Vec::new();
                 while self.more(items.is_empty(), b']')? {
                     items.push(self.value()?);
@@ -316,6 +408,21 @@ impl Parser<'_> {
             }
             _ => self.literal().map(Raw::Literal),
         }
+    }
+
+    /// The first four fields of an object, those of a Throwable as they are on the wire.
+    fn throwable(&mut self, fields: Fields, number: u32) -> Result<Fields, ParseError> {
+        let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+        if !throwable::looks_like(&names, &values) {
+            return Ok(names.into_iter().zip(values).collect());
+        }
+        if self.depth >= MAX_DEPTH {
+            return Err(self.error(TOO_DEEP));
+        }
+        let fields = throwable::on_wire(values, number, self.at)?;
+        // Two empty lists.
+        self.next = self.next.saturating_add(2);
+        Ok(fields.into())
     }
 
     fn entries(&mut self) -> Result<Raw, ParseError> {
@@ -345,11 +452,18 @@ impl Parser<'_> {
         }
     }
 
+    fn id(&mut self) -> Result<u32, ParseError> {
+        let id = self.number()?;
+        if self.ids.contains_key(&id) {
+            return Err(self.error("an id that another value has"));
+        }
+        Ok(id)
+    }
+
     fn number(&mut self) -> Result<u32, ParseError> {
         let literal = self.literal()?;
-        literal
-            .parse()
-            .map_err(|_| self.error("expected a number from 0"))
+        let number = whole(&literal).and_then(|number| u32::try_from(number).ok());
+        number.ok_or_else(|| self.error("expected a number from 0"))
     }
 
     fn string(&mut self) -> Result<JavaText, ParseError> {

@@ -1,15 +1,18 @@
 //! Java classes and the type names of lists on the wire.
 
-use super::LIST;
+use super::number::{float, java_float};
+use super::{LIST, quote};
 use crate::hessian2::JavaText;
+use crate::value::Value;
 
-const ELEMENTS: [(&str, &str); 10] = [
+const ELEMENTS: [(&str, &str); 11] = [
     ("int", "I"),
     ("long", "J"),
     ("short", "S"),
     ("boolean", "Z"),
     ("float", "F"),
     ("double", "D"),
+    ("char", "C"),
     ("object", "Ljava.lang.Object;"),
     ("string", "Ljava.lang.String;"),
     ("date", "Ljava.util.Date;"),
@@ -26,7 +29,7 @@ pub(super) fn list_class(wire: &JavaText) -> (String, bool) {
         Some((_, code)) => format!("{brackets}{code}"),
         None => format!("{brackets}L{element};"),
     };
-    let implied = list_type(&class).as_deref() == wire.as_str();
+    let implied = list_type(&class).as_deref() == wire.as_str() && !is_enum_set(&class);
     (class, !implied)
 }
 
@@ -51,5 +54,64 @@ pub(super) fn list_type(class: &str) -> Option<String> {
 
 /// Whether an empty `v` of this class is a map: lists and maps look alike then.
 pub(super) fn is_map(class: &str) -> bool {
-    class.ends_with("Map") || class.ends_with("Properties") || class.ends_with("Hashtable")
+    let is_named = class.ends_with("Map") || class.ends_with("Properties") || class.ends_with("Hashtable");
+    is_named && !class.ends_with("SetFromMap")
+}
+
+/// Whether Java shows the object of an EnumSet under this name, as a list.
+pub(super) fn is_enum_set(class: &str) -> bool {
+    matches!(class, "java.util.RegularEnumSet" | "java.util.JumboEnumSet")
+}
+
+/// Elements whose class only the type of their array tells: shorts and bytes travel as ints, floats as doubles, chars as text.
+#[derive(Clone, Copy)]
+pub(super) enum Element {
+    Byte,
+    Short,
+    Float,
+    BoxedFloat,
+    Character,
+    Characters,
+}
+
+impl Element {
+    pub(super) fn of(list_type: &JavaText) -> Option<Self> {
+        Some(match list_type.as_str()?.strip_prefix('[')? {
+            "byte" | "java.lang.Byte" => Self::Byte,
+            "short" | "java.lang.Short" => Self::Short,
+            "float" => Self::Float,
+            "java.lang.Float" => Self::BoxedFloat,
+            "char" | "java.lang.Character" => Self::Character,
+            "[char" => Self::Characters,
+            _ => return None,
+        })
+    }
+
+    /// Class and `v` of an element; `None` where the class cannot hold what is on the wire.
+    pub(super) fn shown(self, value: &Value) -> Option<(&'static str, String)> {
+        Some(match (self, value) {
+            (Self::Byte, Value::Int(value)) => ("java.lang.Byte", i8::try_from(*value).ok()?.to_string()),
+            (Self::Short, Value::Int(value)) => ("java.lang.Short", i16::try_from(*value).ok()?.to_string()),
+            (Self::Float | Self::BoxedFloat, Value::Double(value)) => {
+                #[allow(
+                    clippy::as_conversions,
+                    reason = "the nearest float, compared with what it was"
+                )]
+                let text = java_float(*value as f32);
+                let read = float(&text, matches!(self, Self::Float))?;
+                (read.to_bits() == value.to_bits()).then(|| ("java.lang.Float", format!("\"{text}\"")))?
+            }
+            (Self::Character, Value::String(text)) if text.units().count() == 1 => {
+                ("java.lang.Character", quoted(text))
+            }
+            (Self::Characters, Value::String(text)) => ("[C", quoted(text)),
+            _ => return None,
+        })
+    }
+}
+
+fn quoted(text: &JavaText) -> String {
+    let mut out = String::new();
+    quote(text.units(), &mut out);
+    out
 }

@@ -1,12 +1,10 @@
 //! The classes of java.time, each a handle object on the wire (spec 8.11) and the text of `toString` in typed JSON.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
-
 use super::{HANDLES, Object, Value};
 
 const NANOS: i32 = 1_000_000_000;
+/// Of java.time, either way from year 0.
+const MOST_YEARS: u32 = 1_000_000_000;
 
 /// Class and text of the handle `java8.<name>`.
 pub(super) fn form(name: &str, object: &Object) -> Option<(&'static str, String)> {
@@ -67,6 +65,28 @@ pub(super) fn form(name: &str, object: &Object) -> Option<(&'static str, String)
         }
         _ => return None,
     })
+}
+
+/// Whether a class has a text form here; the others of java.time are enums.
+pub(super) fn is_text(class: &str) -> bool {
+    let name = class.strip_prefix("java.time.").unwrap_or_default();
+    matches!(
+        name,
+        "LocalDate"
+            | "LocalTime"
+            | "LocalDateTime"
+            | "Instant"
+            | "Duration"
+            | "Period"
+            | "Year"
+            | "YearMonth"
+            | "MonthDay"
+            | "ZoneOffset"
+            | "ZoneRegion"
+            | "OffsetTime"
+            | "OffsetDateTime"
+            | "ZonedDateTime"
+    )
 }
 
 /// The handle of a text of `java.time.<class>`; `None` where it is none.
@@ -302,20 +322,68 @@ fn split_offset(text: &str) -> Option<(&str, &str)> {
     text.split_at_checked(clock.checked_add(at)?)
 }
 
-/// Years beyond those of the calendar here keep their numbers.
+/// The days since 1970-01-01 of the first of March of a year, by the calendar of ISO 8601 without end.
+fn first_of_march(year: i64) -> Option<i64> {
+    let leaps = year
+        .div_euclid(4)
+        .checked_sub(year.div_euclid(100))?
+        .checked_add(year.div_euclid(400))?;
+    year.checked_mul(365)?.checked_add(leaps)?.checked_sub(719_468)
+}
+
+/// The days of the months from March on that are over when the `month`-th begins.
+fn before_month(month: i64) -> Option<i64> {
+    month.checked_mul(153)?.checked_add(2)?.checked_div(5)
+}
+
+/// Year, month and day of a day since 1970-01-01.
+fn civil(day: i64) -> Option<(i64, i64, i64)> {
+    let day = day.checked_add(719_468)?;
+    // 146,097 days are 400 years; one year too many is seen by its first of March.
+    let mut year = day.checked_mul(400)?.div_euclid(146_097).checked_add(1)?;
+    let day = day.checked_sub(719_468)?;
+    while first_of_march(year)? > day {
+        year = year.checked_sub(1)?;
+    }
+    let of_year = day.checked_sub(first_of_march(year)?)?;
+    let month = of_year.checked_mul(5)?.checked_add(2)?.checked_div(153)?;
+    let of_month = of_year.checked_sub(before_month(month)?)?.checked_add(1)?;
+    Some(match month {
+        ..10 => (year, month.checked_add(3)?, of_month),
+        _ => (year.checked_add(1)?, month.checked_sub(9)?, of_month),
+    })
+}
+
+/// The day since 1970-01-01; `None` where a month has no such day.
+fn day_of(year: i64, month: i64, day: i64) -> Option<i64> {
+    let (from, of) = match month {
+        3..=12 => (year, month.checked_sub(3)?),
+        1 | 2 => (year.checked_sub(1)?, month.checked_add(9)?),
+        _ => return None,
+    };
+    let found = first_of_march(from)?
+        .checked_add(before_month(of)?)?
+        .checked_add(day)?
+        .checked_sub(1)?;
+    (civil(found)? == (year, month, day)).then_some(found)
+}
+
 fn instant(seconds: i64, nanos: i32) -> Option<String> {
     // Only what Java writes: nanoseconds from 0 on.
     (0..NANOS).contains(&nanos).then_some(())?;
-    let at = Offset::UTC.to_datetime(Timestamp::from_second(seconds).ok()?);
-    let (date, time) = (at.date(), at.time());
+    let (year, month, day) = civil(seconds.div_euclid(86_400))?;
+    let year = i32::try_from(year)
+        .ok()
+        .filter(|year| year.unsigned_abs() <= MOST_YEARS)?;
+    let of_day = seconds.rem_euclid(86_400);
+    let (hour, minute) = (
+        of_day.checked_div(3600)?,
+        of_day.checked_div(60)?.checked_rem(60)?,
+    );
     Some(format!(
-        "{}-{:02}-{:02}T{:02}:{:02}:{:02}{}Z",
-        year_text(i32::from(date.year()), true),
-        date.month(),
-        date.day(),
-        time.hour(),
-        time.minute(),
-        time.second(),
+        "{}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}{}Z",
+        year_text(year, true),
+        of_day.checked_rem(60)?,
         fraction(nanos)
     ))
 }
@@ -326,11 +394,17 @@ fn parse_instant(text: &str) -> Option<Value> {
     let nanos = parse_nanos(fraction)?;
     let (rest, day) = date.rsplit_once('-')?;
     let (year, month) = rest.rsplit_once('-')?;
-    let mut clock = clock.split(':').map(|part| part.parse::<i8>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
-    let at = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
-    let seconds = Offset::UTC.to_timestamp(at).ok()?.as_second();
+    let mut clock = clock.split(':').map(|part| part.parse::<u8>().ok());
+    let mut part = |most: u8| clock.next()?.filter(|part| *part <= most).map(i64::from);
+    let (hour, minute, second) = (part(23)?, part(59)?, part(59)?);
+    let year: i32 = year.parse().ok()?;
+    (year.unsigned_abs() <= MOST_YEARS).then_some(())?;
+    let day = day_of(i64::from(year), month.parse().ok()?, day.parse().ok()?)?;
+    let seconds = [(day, 86_400), (hour, 3600), (minute, 60), (second, 1)]
+        .into_iter()
+        .try_fold(0i64, |sum, (units, length)| {
+            sum.checked_add(units.checked_mul(length)?)
+        })?;
     Some(handle(
         "Instant",
         [("nanos", Value::Int(nanos)), ("seconds", Value::Long(seconds))],
