@@ -9,6 +9,7 @@
 //! | [`mesh_consumer`], [`mesh_provider`] | Triple and gRPC, with faults on command |
 //! | [`zookeeper`] | a ZooKeeper server, with cuts, silence and expired sessions on command |
 //! | [`istiod`] | delta ADS from objects of the test or of an MCP source, with faults on command |
+//! | [`ports`] | free ports, and closed ones |
 //! | [`dubbo2`], [`hessian`], [`triple`], [`proto`] | the bytes they speak |
 
 pub mod dubbo2;
@@ -18,6 +19,7 @@ pub mod hessian;
 pub mod istiod;
 pub mod mesh_consumer;
 pub mod mesh_provider;
+pub mod ports;
 pub mod proto;
 pub mod task;
 pub mod triple;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::peers::Peers;
-use crate::process::run;
+use crate::process::{START, run};
 
 /// etcd, kube-apiserver and istiod on ports of their own.
 pub(crate) struct Mesh {
@@ -83,7 +83,7 @@ impl Mesh {
             "-d",
             request,
         ]);
-        let text = run("curl", curl.arg(url), Duration::from_secs(30));
+        let text = run("curl", curl.arg(url), START);
         let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
         let token = answer["status"]["token"].as_str().unwrap();
         let admin_file = std::fs::read_to_string(self.kubeconfig()).unwrap();
@@ -119,7 +119,7 @@ impl Mesh {
         run(
             "check.sh",
             self.script("check.sh").arg(&self.dir),
-            Duration::from_secs(120),
+            Duration::from_secs(600),
         )
     }
 
@@ -135,7 +135,7 @@ impl Mesh {
         curl.arg("-H")
             .arg(format!("Authorization: Bearer {}", token.trim()))
             .arg(url);
-        let text = run("curl", &mut curl, Duration::from_secs(30));
+        let text = run("curl", &mut curl, START);
         let list: serde_json::Value = serde_json::from_str(&text).unwrap();
         list["items"].as_array().cloned().unwrap_or_default()
     }
@@ -188,12 +188,13 @@ impl Drop for Mesh {
     }
 }
 
-/// An offset for all ports of the mesh stage, so that two stages fit on one machine.
+/// An offset for all ports of the mesh stage, so that two stages fit on one machine. All of them stay below the ports that
+/// Linux gives to outgoing connections, and below those of `harness::ports`.
 fn free_base() -> u16 {
     let ports = [12379, 12380, 16443, 15010, 15012, 15014, 15017, 18080, 9876];
-    let first = u16::try_from(std::process::id() % 80).unwrap() * 200;
-    (0..80)
-        .map(|step| (first + step * 200) % 16000 + 200)
+    let first = u16::try_from(std::process::id() % 29).unwrap();
+    (0..29)
+        .map(|step| (first + step) % 29 * 200 + 200)
         .find(|base| {
             ports
                 .iter()

@@ -1,10 +1,12 @@
 //! Where the installed peers are, and how each is started.
 
 use std::io::Write;
-use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+pub(crate) use harness::ports::free as free_port;
 
 use crate::process::{Process, START, command, eventually};
 use crate::suite::Suite;
@@ -134,15 +136,6 @@ impl Peers {
         });
         process
     }
-}
-
-/// A port that was free a moment ago, on every address.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("0.0.0.0", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// The machine's first address: what a Java peer uses in place of 127.0.0.1.

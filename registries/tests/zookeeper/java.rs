@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use codecs::provider_url::mark;
+use harness::ports::free as free_port;
 use registries::publish::LegacyRecords;
 use registries::zookeeper::{Identity, Publisher};
 
@@ -55,14 +56,6 @@ fn peer(peers: &Path, release: &str, role: &str, settings: &[String], home: &Pat
     command.arg(release).arg(role).args(settings).env("LB_HOME", home);
     command.stdin(Stdio::null()).stderr(Stdio::null());
     command
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("0.0.0.0:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// Starts a provider and waits for its ready line.
