@@ -52,12 +52,12 @@ fn peers() -> Option<PathBuf> {
     peers
 }
 
-/// A configuration with short times.
+/// A configuration with short times, but for the sessions: where a machine stands still for seconds, none may end.
 fn config(connect: &str) -> Config {
     let mut config = Config::new(connect).unwrap();
-    config.session_timeout = Duration::from_secs(2);
-    config.publish_session_timeout = Duration::from_secs(2);
-    config.request_timeout = Duration::from_secs(5);
+    config.session_timeout = Duration::from_secs(10);
+    config.publish_session_timeout = Duration::from_secs(10);
+    config.request_timeout = Duration::from_secs(20);
     config.coalesce = Duration::from_millis(20);
     config
 }

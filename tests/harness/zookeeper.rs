@@ -271,6 +271,25 @@ impl Server {
         self.create_for(owner.session, path, b"127.0.0.1", Right::open());
     }
 
+    /// Deletes a node and creates it again as an ephemeral one of somebody else, with nothing between.
+    ///
+    /// # Panics
+    /// It is not there, or cannot be replaced.
+    pub fn replace_foreign(&self, owner: Foreign, path: &str) {
+        let mode = Mode {
+            ephemeral: true,
+            sequential: false,
+            container: false,
+        };
+        let replaced = self.shared.with(|state| {
+            state.change(0, |tree, caller, events| tree.delete(path, -1, caller, events))?;
+            state.change(owner.session, |tree, caller, events| {
+                tree.create(path, b"127.0.0.1", Right::open(), mode, caller, events)
+            })
+        });
+        assert!(replaced.is_ok(), "replace {path}: {replaced:?}");
+    }
+
     fn create_for(&self, session: i64, path: &str, data: &[u8], acl: Vec<Right>) {
         let mode = |ephemeral| Mode {
             ephemeral,

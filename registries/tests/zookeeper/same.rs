@@ -22,7 +22,7 @@ impl Record {
 }
 
 async fn client(address: &str) -> Client {
-    let connector = Client::connector().with_session_timeout(Duration::from_secs(4));
+    let connector = Client::connector().with_session_timeout(Duration::from_secs(20));
     within("connect", connector.connect(address)).await.unwrap()
 }
 
@@ -214,7 +214,7 @@ async fn watches(address: &str, record: &mut Record) {
 async fn rights(address: &str, record: &mut Record) {
     let connect = |auth: &'static str| {
         let connector = Client::connector()
-            .with_session_timeout(Duration::from_secs(4))
+            .with_session_timeout(Duration::from_secs(20))
             .with_auth("digest", auth.as_bytes());
         async move { within("connect", connector.connect(address)).await.unwrap() }
     };
@@ -264,7 +264,7 @@ async fn rights(address: &str, record: &mut Record) {
 async fn sessions(address: &str, record: &mut Record) {
     let watcher = client(address).await;
     let connector = Client::connector()
-        .with_session_timeout(Duration::from_millis(1500))
+        .with_session_timeout(Duration::from_secs(6))
         .with_detached();
     let zk = within("connect", connector.connect(address)).await.unwrap();
     record.add("granted", zk.session_timeout());
@@ -305,7 +305,7 @@ async fn sessions(address: &str, record: &mut Record) {
 async fn both(address: &str, record: &mut Record) {
     let zk = client(address).await;
     let mut config = config(address);
-    config.session_timeout = Duration::from_secs(4);
+    config.session_timeout = Duration::from_secs(20);
     let mut source = Followed::start(config.clone());
     record.add("empty", source.synced().await.state.error.clone());
     let directory = CreateMode::Persistent.with_acls(OPEN);
@@ -353,15 +353,10 @@ pub(crate) struct Real {
 
 impl Real {
     pub(crate) fn start(peers: &Path) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
         let real = Self {
             bin: peers.join("java/bin"),
             dir: tempfile::tempdir().unwrap(),
-            port,
+            port: harness::ports::free(),
         };
         real.run("zk-up");
         real

@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
+use harness::ports::Closed;
 use harness::zookeeper::{Foreign, Options, Right, Server};
 use registries::zookeeper::{Credentials, Secret, WatchMode};
 
@@ -178,10 +179,8 @@ async fn says_so_when_the_server_does_not_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waits_for_a_server_that_is_not_there() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = Closed::new().unwrap();
+    let address = closed.address();
     let mut source = Followed::start(config(&address.to_string()));
     let view = source.until("refused", |view| view.state.error.is_some()).await;
     assert!(!view.state.synced && !view.state.connected);
@@ -190,6 +189,7 @@ async fn waits_for_a_server_that_is_not_there() {
         error.contains(&format!("cannot connect to zookeeper {address}")),
         "{error}"
     );
+    drop(closed);
     let (_server, _shop) = shop_of(Server::start_with(address, Options::default()).await.unwrap());
     let view = source.synced().await;
     assert_eq!((view.interfaces.len(), &view.state.error), (2, &None));
