@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use harness::istiod::Istiod;
 use harness::task::Task;
@@ -25,9 +24,11 @@ impl World for Simulated {
         }
     }
 
-    async fn restart(&self) {
+    async fn stop(&self) {
         self.istiod.stop();
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+
+    async fn start(&self) {
         self.istiod.start_again().await.unwrap();
     }
 
@@ -53,7 +54,10 @@ impl World for Simulated {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registers_and_follows_by_mcp() {
     let world = Simulated {
-        istiod: Istiod::start().await.unwrap(),
+        // It leaves its port and comes back to it.
+        istiod: Istiod::start_at(([127, 0, 0, 1], harness::ports::free()).into())
+            .await
+            .unwrap(),
         source: Mutex::default(),
     };
     behaves(&world).await;

@@ -24,6 +24,7 @@ mod xds;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
@@ -271,9 +272,16 @@ impl Istiod {
         self.drop_streams();
     }
 
-    /// Serves again at the same address.
+    /// Serves again at the same address, once its predecessor has let go of it. The caller bounds the time.
     pub async fn start_again(&self) -> std::io::Result<()> {
-        let listener = TcpListener::bind(self.address).await?;
+        let listener = loop {
+            match TcpListener::bind(self.address).await {
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                bound => break bound?,
+            }
+        };
         let task = Task::spawn(ads::serve(self.shared.clone(), listener));
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         Ok(())

@@ -35,8 +35,12 @@ impl World for ByKubernetes {
         self.mesh.apply(&documents(objects));
     }
 
-    async fn restart(&self) {
-        tokio::task::block_in_place(|| self.mesh.istiod("restart"));
+    async fn stop(&self) {
+        tokio::task::block_in_place(|| self.mesh.istiod("kill"));
+    }
+
+    async fn start(&self) {
+        tokio::task::block_in_place(|| self.mesh.istiod("start"));
     }
 
     fn ads(&self) -> String {
@@ -83,8 +87,12 @@ impl World for ByMcp {
         self.mesh.apply(&documents(objects));
     }
 
-    async fn restart(&self) {
-        tokio::task::block_in_place(|| self.mesh.istiod("restart"));
+    async fn stop(&self) {
+        tokio::task::block_in_place(|| self.mesh.istiod("kill"));
+    }
+
+    async fn start(&self) {
+        tokio::task::block_in_place(|| self.mesh.istiod("start"));
     }
 
     fn ads(&self) -> String {
