@@ -196,16 +196,21 @@ impl Gateway {
 
     /// Waits until ZooKeeper has our registration of a service.
     pub(crate) fn wait_published(&self, zk: &ZooKeeper, interface: &str) {
+        self.wait_published_times(zk, interface, 1);
+    }
+
+    /// Waits until ZooKeeper has that many registrations of ours of an interface: one for each group and version.
+    pub(crate) fn wait_published_times(&self, zk: &ZooKeeper, interface: &str, count: usize) {
         let port = format!(":{}/", self.dubbo2);
         zk.wait_urls(interface, "providers", |urls| {
-            urls.iter().any(|url| url.contains(&port))
+            urls.iter().filter(|url| url.contains(&port)).count() >= count
         });
     }
 
     /// A GET at the admin port: status and body; `None` when nobody answers.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut socket = TcpStream::connect(("127.0.0.1", self.admin)).ok()?;
-        socket.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        socket.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         write!(
             socket,
             "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
@@ -236,7 +241,7 @@ impl Gateway {
 
     /// Asks it to drain and waits for its end.
     pub(crate) fn stop(&mut self) {
-        let status = self.process.stop(Duration::from_secs(60));
+        let status = self.process.stop(START);
         assert!(
             status.success(),
             "the gateway ended with {status}\n{}",

@@ -1,5 +1,6 @@
 //! From what Java providers wrote into the metadata center of a real ZooKeeper to a served protobuf service.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Setup, binary};
 use crate::peers::{free_port, peers};
-use crate::process::{START, run};
+use crate::process::{START, eventually_or, run};
 use crate::shop;
 use crate::zookeeper::ZooKeeper;
 
@@ -43,6 +44,37 @@ fn draft(zk: &ZooKeeper, out: &Path) -> String {
     run("landbridge schema draft", &mut command, START);
     std::fs::read_to_string(report).unwrap()
 }
+
+/// Waits until the metadata center has a definition of each of these, by an application whose name begins so: Dubbo writes
+/// them after it has said that it is ready.
+fn wait_published(zk: &ZooKeeper, application: &str, services: &[&str]) {
+    let last = RefCell::new(Vec::new());
+    let arrived = || {
+        let paths = zk.dump("/dubbo/metadata").into_iter();
+        *last.borrow_mut() = paths
+            .filter_map(|node| node["path"].as_str().map(str::to_owned))
+            .collect();
+        let has = |service: &&str| {
+            let start = format!("/dubbo/metadata/{service}/provider/{application}");
+            last.borrow().iter().any(|path| path.starts_with(&start))
+        };
+        services.iter().all(has).then_some(())
+    };
+    let what = || {
+        format!(
+            "definitions of {services:?} by {application}, found {:?}",
+            last.borrow()
+        )
+    };
+    eventually_or(what, START, arrived);
+}
+
+/// The services of [`PACKAGE`] that are drafted.
+const DRAFTED: [&str; 3] = [
+    "org.landbridge.peers.api.OrderService",
+    "org.landbridge.peers.api.InventoryService/1.0.0/warehouse-a",
+    "org.landbridge.peers.api.InventoryService/2.0.0/warehouse-b",
+];
 
 /// The drafted files are those of the fixtures.
 fn assert_golden(out: &Path) {
@@ -125,6 +157,7 @@ fn what_java_published_is_drafted_and_served_to_grpc() {
     let Some(peers) = peers() else { return };
     let zk = ZooKeeper::start(&peers);
     let _old = peers.java_provider(27, &[format!("port={}", free_port()), zk.setting()]);
+    wait_published(&zk, "lb-27", &DRAFTED);
     let (one, two) = (peers.scratch().join("one"), peers.scratch().join("two"));
     let report = draft(&zk, &one);
     assert!(
@@ -214,6 +247,8 @@ fn what_java_published_is_drafted_and_served_to_grpc() {
         &[format!("port={}", free_port()), zk.setting()],
     );
     idl.wait_event("ready", START);
+    wait_published(&zk, "lb-33", &DRAFTED);
+    wait_published(&zk, "", &["org.landbridge.peers.idl.Catalog"]);
     let report = draft(&zk, &one);
     assert_golden(&one);
     assert!(

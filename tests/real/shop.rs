@@ -14,6 +14,14 @@ pub(crate) const SERVICES: [&str; 5] = [
     "warehouse-b/org.landbridge.peers.api.InventoryService:2.0.0",
 ];
 
+/// Their interfaces, and how many of the services have each.
+pub(crate) const INTERFACES: [(&str, usize); 4] = [
+    (ORDERS, 1),
+    ("org.landbridge.peers.api.UserService", 1),
+    ("org.landbridge.peers.api.Torture", 1),
+    ("org.landbridge.peers.api.InventoryService", 2),
+];
+
 /// The hosts of all services that the Java suite calls, in the derived form.
 const HOSTS: [&str; 5] = [
     "org.landbridge.peers.api.orderservice.dubbo",
