@@ -3,6 +3,7 @@
 use harness::dubbo2::{Call, Frame, Response};
 use harness::hessian::Value;
 use harness::mesh_consumer::MeshCall;
+use harness::ports::Closed;
 use harness::triple;
 use harness::zookeeper;
 use harness::zookeeper::Right;
@@ -94,7 +95,7 @@ async fn an_oversize_frame_is_refused_before_it_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_frame_ends_with_its_connection() {
-    let more = "timeouts: {call: 5s, stalled: 1s}\n";
+    let more = "timeouts: {call: 20s, stalled: 1s}\n";
     let translator = Translator::start("dubbo2", "dubbo2", more).await;
     let port = translator.running.gateway.ports().dubbo2.unwrap();
     let whole = Frame::request(3, hello("test.Greeter", "half").to_body()).to_bytes();
@@ -350,7 +351,7 @@ async fn zookeeper_with_wrong_credentials_is_said_and_tried_again() {
     let sections = format!(
         "services:\n- {{service: test.Known, dubbo2: {}}}\n\
          legacy:\n- zookeeper: {{servers: '{}', session_timeout: 2s, user: landbridge, password: wrong}}\n\
-         timeouts: {{call: 5s, first_view: 1s}}\n",
+         timeouts: {{call: 20s, first_view: 1s}}\n",
         provider.address(),
         server.address()
     );
@@ -378,28 +379,22 @@ async fn zookeeper_with_wrong_credentials_is_said_and_tried_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn absent_registries_leave_the_rest_at_work() {
     let provider = greeting_provider().await;
-    // Ports on which nobody listens.
-    let free = || {
-        std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-    };
+    let closed = [(); 3].map(|()| Closed::new().unwrap());
+    let [zookeeper, istiod, kubernetes] = closed.each_ref().map(Closed::address);
     let kubeconfig = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
          clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}]\n\
          contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nusers: [{{name: u, user: {{}}}}]\n",
-        free()
+        kubernetes
     );
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kubeconfig");
     std::fs::write(&path, kubeconfig).unwrap();
-    let (zookeeper, istiod) = (free(), free());
     let sections = format!(
         "services:\n- {{service: test.Known, dubbo2: {}}}\n\
          legacy:\n- zookeeper: {{servers: '{zookeeper}', session_timeout: 2s}}\n\
          mesh:\n- istiod: {{address: '{istiod}'}}\n  publish: {{via: kubernetes, kubeconfig: '{}'}}\n\
-         timeouts: {{call: 5s, first_view: 1s}}\ndrain: {{propagation: 100ms, deadline: 1s}}\n",
+         timeouts: {{call: 20s, first_view: 1s}}\ndrain: {{propagation: 100ms, deadline: 1s}}\n",
         provider.address(),
         path.display()
     );
@@ -414,6 +409,8 @@ async fn absent_registries_leave_the_rest_at_work() {
     let readiness = running.gateway.readiness();
     assert!(!readiness.ready && readiness.waiting.len() == 2, "{readiness:?}");
     // The registry comes: it is followed without a restart.
+    let [its_port, _others @ ..] = closed;
+    drop(its_port);
     let options = zookeeper::Options::default();
     let server = zookeeper::Server::start_with(zookeeper, options).await.unwrap();
     until("the legacy registry is heard", || {

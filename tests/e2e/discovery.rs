@@ -121,7 +121,10 @@ async fn both_islands_find_each_other_and_lose_each_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_go_on_while_the_registries_are_down() {
     let server = zookeeper::Server::start().await.unwrap();
-    let istiod = Istiod::start().await.unwrap();
+    // It leaves its port and comes back to it.
+    let istiod = Istiod::start_at(([127, 0, 0, 1], harness::ports::free()).into())
+        .await
+        .unwrap();
     let (legacy, mesh) = (greeting_provider().await, greeting_server().await);
     let owner = server.foreign();
     server.create_foreign(owner, &node("test.Legacy", legacy.address()));

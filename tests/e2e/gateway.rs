@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use harness::dubbo_consumer::DubboConsumer;
@@ -63,7 +64,7 @@ pub(crate) fn file(sections: &str) -> String {
     let timeouts = if sections.contains("timeouts:") {
         ""
     } else {
-        "timeouts: {call: 5s, first_view: 5s}\n"
+        "timeouts: {call: 20s, first_view: 20s}\n"
     };
     let drain = if sections.contains("drain:") {
         ""
@@ -111,6 +112,12 @@ impl Running {
     /// How often something happened, all workers together.
     pub(crate) fn event(&self, event: Event) -> u64 {
         self.gateway.shards().iter().map(|shard| shard.event(event)).sum()
+    }
+
+    /// Connections to providers now, all workers together.
+    pub(crate) fn upstream_connections(&self) -> u64 {
+        let shards = self.gateway.shards();
+        shards.iter().map(|shard| shard.upstream.load(Relaxed)).sum()
     }
 
     /// The newest record of a call of this method.

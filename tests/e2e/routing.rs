@@ -1,15 +1,14 @@
 //! Which provider a call goes to, and how often: shares, canaries, retries, limits, providers that ask for no more.
 
-use std::time::Duration;
-
 use harness::dubbo2::{Call, Response};
 use harness::hessian::Value;
 use harness::mesh_consumer::MeshCall;
 use harness::mesh_provider::{MeshProvider, Reply};
 use harness::proto::{self, Message};
 use harness::triple;
+use landbridge::worker::Event;
 
-use crate::gateway::{Running, greeting_provider, greeting_server, hello, hello_wrapped};
+use crate::gateway::{Running, greeting_provider, greeting_server, hello, hello_wrapped, until};
 
 const CATALOG: &str = "com.acme.catalog.CatalogService";
 const BINDING: &str = include_str!("../../examples/translator/binding.yaml");
@@ -85,7 +84,8 @@ async fn a_full_connection_answers_and_lives() {
     );
     let running = Running::start(&sections).await;
     let (consumer, other) = (running.dubbo2().await, running.dubbo2().await);
-    let slow = hello("a.B", "slow-600");
+    // Both are in flight until the third has its answer, even where that takes its time.
+    let slow = hello("a.B", "slow-3000");
     let third = async {
         assert!(provider.received(2).await);
         let answer = consumer.call(&hello("a.B", "x")).await.unwrap();
@@ -125,8 +125,7 @@ async fn a_readonly_provider_finishes_and_gets_no_more() {
         consumer.call(&hello("a.B", "x")).await.unwrap();
     }
     leaving.send_readonly();
-    // Until the event was heard.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    until("the event was heard", || running.event(Event::Readonly) > 0).await;
     for _ in 0..30 {
         let answer = consumer.call(&hello("a.B", "x")).await.unwrap();
         assert_eq!(answer, Response::Value(Value::text("hello x")));

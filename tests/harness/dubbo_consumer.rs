@@ -15,7 +15,7 @@ use crate::dubbo2::{Call, Frame, Response};
 use crate::task::Task;
 
 /// How long a consumer waits for anything before it calls that a failure.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 type Pending = Arc<std::sync::Mutex<HashMap<u64, oneshot::Sender<Frame>>>>;
 
