@@ -8,11 +8,11 @@ use std::time::Duration;
 use crate::gateway::{Gateway, Setup, binary};
 use crate::mesh::Mesh;
 use crate::peers::{Peers, free_port, peers};
-use crate::process::{Process, eventually};
+use crate::process::{Process, START, eventually};
 use crate::shop;
 use crate::zookeeper::ZooKeeper;
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A connection that calls `whoami` by frames of its own.
 struct Neighbour {
@@ -201,7 +201,7 @@ fn what_is_no_grpc_is_refused_on_the_triple_port() {
             "-w",
             "%{http_code} %header{grpc-status}",
             "--max-time",
-            "10",
+            "50",
         ]);
         command.args(arguments);
         crate::process::run("curl", &mut command, LIMIT)
@@ -340,7 +340,7 @@ fn a_service_found_later_is_served_when_istiod_comes_up_after_the_gateway() {
     ));
     mesh.istiod("start");
     gateway.wait_ready();
-    eventually("the service is found", Duration::from_secs(60), || {
+    eventually("the service is found", START, || {
         let mut socket = connect(gateway.dubbo2);
         socket
             .write_all(&frame(1, 0xc2, &invocation(shop::ORDERS, "whoami")))

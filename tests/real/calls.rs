@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::peers::Peers;
-use crate::process::Process;
+use crate::process::{Process, START};
 
 /// A consumer in loop mode.
 pub(crate) struct Calls {
@@ -78,11 +78,10 @@ impl Calls {
     /// Waits until `count` calls have ended.
     pub(crate) fn wait(&self, count: usize) {
         let mut seen = 0;
-        self.process
-            .wait_line(&format!("{count} calls"), Duration::from_secs(120), |line| {
-                seen += usize::from(line.starts_with("{\"at\""));
-                seen >= count
-            });
+        self.process.wait_line(&format!("{count} calls"), START, |line| {
+            seen += usize::from(line.starts_with("{\"at\""));
+            seen >= count
+        });
     }
 
     /// Waits until so many more calls have ended, and gives them.

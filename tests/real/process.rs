@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long anything may take to start. Generous: four JVMs at once on two busy cores were seen to need 50 s.
-pub(crate) const START: Duration = Duration::from_secs(60);
+pub(crate) const START: Duration = Duration::from_secs(180);
 
 /// A running program and everything it has printed.
 pub(crate) struct Process {
