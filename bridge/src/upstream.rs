@@ -4,7 +4,8 @@ mod dubbo2;
 mod pool;
 mod triple;
 
-use std::cell::Cell;
+use std::cell::{Cell, Ref};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +76,11 @@ pub(crate) struct Upstreams {
 }
 
 impl Upstreams {
+    /// The addresses that asked for no new calls. Triple has none: what sent a GOAWAY is dialled anew.
+    pub(crate) fn leaving(&self) -> Ref<'_, Vec<SocketAddr>> {
+        self.dubbo2.leaving()
+    }
+
     /// Ends all connections.
     pub(crate) fn close(&self) {
         self.dubbo2.close();

@@ -8,7 +8,7 @@ use harness::proto::{self, Message};
 use harness::triple;
 use landbridge::worker::Event;
 
-use crate::gateway::{Running, greeting_provider, greeting_server, hello, hello_wrapped, until};
+use crate::gateway::{Running, greeting_provider, greeting_server, hello, hello_wrapped, until, within};
 
 const CATALOG: &str = "com.acme.catalog.CatalogService";
 const BINDING: &str = include_str!("../../examples/translator/binding.yaml");
@@ -126,11 +126,22 @@ async fn a_readonly_provider_finishes_and_gets_no_more() {
     }
     leaving.send_readonly();
     until("the event was heard", || running.event(Event::Readonly) > 0).await;
+    let before = leaving.count();
     for _ in 0..30 {
         let answer = consumer.call(&hello("a.B", "x")).await.unwrap();
         assert_eq!(answer, Response::Value(Value::text("hello x")));
     }
-    assert!(staying.count() > 0);
+    assert_eq!(leaving.count(), before, "it gets no more");
+    assert!(staying.count() >= 30);
+    // Its successor at the same address is called again.
+    leaving.close_connections();
+    until("its connection has ended", || running.upstream_connections() == 1).await;
+    within("the successor is called", async {
+        while leaving.count() == before {
+            consumer.call(&hello("a.B", "x")).await.unwrap();
+        }
+    })
+    .await;
     running.abort().await;
 }
 

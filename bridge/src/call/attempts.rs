@@ -96,12 +96,25 @@ impl Attempts<'_> {
 
     fn pick(&self, tried: &[SocketAddr]) -> Result<InFlight, CallError> {
         let cluster = &self.decision.cluster;
-        let call = balance::Call {
-            hash: self.decision.hash,
-            tried,
-            now: self.worker.now(Instant::now()),
+        let now = self.worker.now(Instant::now());
+        let pick = |tried: &[SocketAddr]| {
+            let call = balance::Call {
+                hash: self.decision.hash,
+                tried,
+                now,
+            };
+            balance::pick(cluster, &call, &mut self.worker.rng.borrow_mut())
         };
-        let endpoint = balance::pick(cluster, &call, &mut self.worker.rng.borrow_mut())
+        let leaving = self.worker.upstreams.leaving();
+        // What asked for no new calls is as good as tried, until there is nothing else.
+        let staying = match leaving.is_empty() {
+            true => None,
+            false => pick(&[tried, &leaving].concat()).filter(|endpoint| {
+                !tried.contains(&endpoint.address) && !leaving.contains(&endpoint.address)
+            }),
+        };
+        let endpoint = staying
+            .or_else(|| pick(tried))
             .ok_or_else(|| CallError::unsent(Kind::NoEndpoint).because(cluster.name.to_string()))?;
         let overloaded = |limit| {
             self.worker.shard.count_limit(limit);

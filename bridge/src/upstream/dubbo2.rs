@@ -100,6 +100,12 @@ impl Link for Connection {
 }
 
 impl Connection {
+    /// The provider takes no new calls on this connection, or takes them again.
+    fn set_readonly(&self, readonly: bool) {
+        self.readonly.set(readonly);
+        self.worker.upstreams.dubbo2.reconsider(self.address);
+    }
+
     /// Has the driver look at what is to be written.
     fn wake(&self) {
         if let Some(driver) = self.driver.borrow_mut().take() {

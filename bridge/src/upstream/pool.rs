@@ -3,7 +3,7 @@
 //! A call takes the connection with the fewest calls in flight. When all are busy another one is dialled beside them, up
 //! to the cap; where there is none the call waits for the dial. All calls that wait for an address share one dial.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
@@ -50,6 +50,8 @@ pub(crate) trait Link: Sized + 'static {
 /// The connections of one protocol.
 pub(crate) struct Pool<L> {
     peers: RefCell<HashMap<SocketAddr, Rc<Peer<L>>>>,
+    /// Whose open links all asked for no new calls; empty nearly always.
+    leaving: RefCell<Vec<SocketAddr>>,
 }
 
 struct Peer<L> {
@@ -66,6 +68,7 @@ impl<L> Default for Pool<L> {
     fn default() -> Self {
         Self {
             peers: RefCell::default(),
+            leaving: RefCell::default(),
         }
     }
 }
@@ -86,6 +89,9 @@ impl<L: Link> Pool<L> {
         );
         drop(settings);
         loop {
+            if !self.leaving.borrow().is_empty() {
+                self.reconsider(address);
+            }
             let best = peer.best();
             let count = peer.links.borrow().len();
             if let Some(link) = &best
@@ -124,6 +130,11 @@ impl<L: Link> Pool<L> {
 
     /// Forgets a connection that has ended.
     pub(crate) fn ended(&self, address: SocketAddr, link: &Rc<L>) {
+        self.forget(address, link);
+        self.reconsider(address);
+    }
+
+    fn forget(&self, address: SocketAddr, link: &Rc<L>) {
         let mut peers = self.peers.borrow_mut();
         let Some(peer) = peers.get(&address) else { return };
         peer.links.borrow_mut().retain(|known| !Rc::ptr_eq(known, link));
@@ -131,6 +142,29 @@ impl<L: Link> Pool<L> {
         let is_idle = peer.links.borrow().is_empty() && !peer.dialling.get() && peer.waiting.get() == 0;
         if is_idle {
             peers.remove(&address);
+        }
+    }
+
+    /// The addresses that asked for no new calls: they are avoided while there is another
+    /// (`spec/dubbo2-hessian2.md` section 9).
+    pub(crate) fn leaving(&self) -> Ref<'_, Vec<SocketAddr>> {
+        self.leaving.borrow()
+    }
+
+    /// To be called when a link of this address has asked for no new calls, or takes them again.
+    pub(crate) fn reconsider(&self, address: SocketAddr) {
+        let leaves = self
+            .peers
+            .borrow()
+            .get(&address)
+            .is_some_and(|peer| peer.leaves());
+        let mut leaving = self.leaving.borrow_mut();
+        match leaving.iter().position(|known| *known == address) {
+            None if leaves => leaving.push(address),
+            Some(at) if !leaves => {
+                leaving.swap_remove(at);
+            }
+            _ => {}
         }
     }
 
@@ -173,6 +207,13 @@ impl<L: Link> Peer<L> {
             .filter(|link| link.room() > 0)
             .min_by_key(|link| (link.is_readonly(), link.in_flight()))
             .cloned()
+    }
+
+    /// Whether it has open links, and all of them asked for no new calls.
+    fn leaves(&self) -> bool {
+        let links = self.links.borrow();
+        let mut open = links.iter().filter(|link| link.is_open()).peekable();
+        open.peek().is_some() && open.all(|link| link.is_readonly())
     }
 
     /// The error of a dial that failed a moment ago.

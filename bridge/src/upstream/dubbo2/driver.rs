@@ -138,10 +138,10 @@ impl Driver {
         if header.event {
             match WireEvent::decode(&frame) {
                 WireEvent::Readonly => {
-                    connection.readonly.set(true);
                     connection.worker.count(Event::Readonly);
+                    connection.set_readonly(true);
                 }
-                WireEvent::Writable => connection.readonly.set(false),
+                WireEvent::Writable => connection.set_readonly(false),
                 _ => {}
             }
             let mut out = connection.out.borrow_mut();
