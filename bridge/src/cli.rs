@@ -1,6 +1,7 @@
 //! The program's commands, one file each.
 //!
-//! Exit codes: 0 done; 1 it failed, and says why on standard error; 2 the command line or the configuration is wrong.
+//! Exit codes: 0 done; 1 it failed, or not all of it could be written, and standard error says why; 2 the command line, the
+//! configuration or the hints are wrong.
 
 mod admin;
 mod check;
@@ -8,6 +9,7 @@ mod decode;
 #[cfg(feature = "demo")]
 mod demo;
 mod explain;
+mod out;
 mod run;
 mod schema;
 mod services;
@@ -18,6 +20,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use self::out::{Unwritten, say};
+
+/// What the program ends with.
+const STATUS: &str = "Exit status: 0 done; 1 it failed, or not all of it could be written, and standard error says why; \
+                      2 the command line, the configuration or the hints are wrong.";
+
 /// The release, and the commit it was built from.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LANDBRIDGE_COMMIT"), ")");
 
@@ -26,7 +34,13 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LANDBRI
 /// It registers in both, carries calls both ways, and goes away when the migration is over.
 /// Begin with `landbridge demo`.
 #[derive(Debug, Parser)]
-#[command(name = "landbridge", version = VERSION, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "landbridge",
+    version = VERSION,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = STATUS
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -57,7 +71,10 @@ enum Output {
 
 /// Runs the program and gives its exit code.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return unparsed(&error),
+    };
     let result = match arguments.command {
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments),
@@ -82,6 +99,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Prints what the command line was refused for, or the help or version that it asks for.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    match printed.or_else(Unwritten::unless_gone) {
+        Err(unwritten) if code == 0 => {
+            complain(&format!("{:#}", anyhow::Error::from(unwritten)));
+            ExitCode::from(1)
+        }
+        _ => ExitCode::from(code),
+    }
+}
+
 /// Why a command ends with another code than 0.
 #[derive(Debug)]
 enum Failure {
@@ -97,15 +127,16 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+impl From<Unwritten> for Failure {
+    fn from(unwritten: Unwritten) -> Self {
+        Self::Failed(unwritten.into())
+    }
+}
+
 impl From<crate::config::Problems> for Failure {
     fn from(problems: crate::config::Problems) -> Self {
         Self::Wrong(problems.to_string())
     }
-}
-
-/// Prints a line to standard output; a reader that has gone (`| head`) is no failure.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 fn complain(text: &str) {

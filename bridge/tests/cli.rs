@@ -5,7 +5,7 @@
     reason = "test code: a broken assumption ends the test"
 )]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 const CONFIG: &str = "version: 1\nadmin: {bind: '127.0.0.1:0'}\nlisteners: {dubbo2: {bind: '127.0.0.1:0'}}\n\
@@ -114,6 +114,68 @@ fn decode_says_what_it_does_not_read() {
         assert!(
             ended == Some(code) && said.is_empty() && complaint.contains(what),
             "{arguments:?}: {ended:?} {said} {complaint}"
+        );
+    }
+}
+
+/// A cut answer must not look like a whole one. A reader that has seen enough (`| head`) is no failure.
+#[test]
+fn what_cannot_be_written_fails() {
+    let capture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fuzz/corpus/decode_capture/java-2.7-dubbo2"
+    );
+    let (_folder, config) = written(CONFIG);
+    let (_other, wrong) = written("version: 2\n");
+    let folder = tempfile::tempdir().unwrap();
+    let binding = folder.path().join("binding.yaml");
+    for name in ["binding.yaml", "catalog.proto"] {
+        let from = format!("{}/../examples/translator/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(from, folder.path().join(name)).unwrap();
+    }
+    let binding = binding.to_str().unwrap();
+    let value = "{\"t\":\"java.lang.Boolean\",\"v\":true}";
+    for (arguments, input, code) in [
+        (&["--help"][..], "", 0),
+        (&["--version"], "", 0),
+        (&["decode", "--help"], "", 0),
+        (&["decode", "hessian", "54"], "", 0),
+        (&["decode", "hessian", "--lines"], "54\n", 0),
+        (&["decode", "auto", capture], "", 0),
+        (&["decode", "auto", capture, "--summary"], "", 0),
+        (&["encode", "hessian", value], "", 0),
+        (&["encode", "hessian", "--lines"], value, 0),
+        (&["check", &config], "", 0),
+        (&["check", &config, "--effective"], "", 0),
+        (&["check", &config, "--output", "json"], "", 0),
+        (&["check", &wrong, "--output", "json"], "", 2),
+        (&["schema", "check", binding], "", 0),
+        (&["schema", "check", binding, "--output", "json"], "", 0),
+    ] {
+        let ended = |out: Stdio| {
+            let mut child = landbridge(arguments)
+                .stdin(Stdio::piped())
+                .stdout(out)
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            // A program that reads no input may be gone already.
+            let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+            let ended = child.wait_with_output().unwrap();
+            (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+        };
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (full, complaint) = ended(full.into());
+        assert!(
+            full == Some(1) && complaint.contains("write standard output: No space left"),
+            "{arguments:?}: {full:?} {complaint}"
+        );
+        let (reader, pipe) = std::io::pipe().unwrap();
+        drop(reader);
+        let (gone, complaint) = ended(pipe.into());
+        assert!(
+            gone == Some(code) && (code == 0) == complaint.is_empty(),
+            "{arguments:?}: {gone:?} {complaint}"
         );
     }
 }
@@ -248,6 +310,9 @@ fn the_demo_shows_every_crossing() {
     ] {
         assert!(said.contains(words), "{words}:\n{said}");
     }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let unheard = landbridge(&["demo", "--once"]).stdout(full).output().unwrap();
+    assert_eq!(unheard.status.code(), Some(1));
     // A registry that is not there is said, not replaced.
     let (code, _, said) = run(&["demo", "--once", "--zookeeper", "127.0.0.1:1"]);
     assert!(code == Some(1) && said.contains("127.0.0.1:1"), "{code:?} {said}");

@@ -27,18 +27,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 .map(|problem| json(&arguments.file, problem))
                 .collect();
             let text = serde_json::json!({"ok": false, "faults": faults});
-            say(&serde_json::to_string_pretty(&text).unwrap_or_default());
+            say(&serde_json::to_string_pretty(&text).unwrap_or_default())?;
             return Err(Failure::Wrong(format!("{} faults", faults.len())));
         }
         Err(problems) => return Err(problems.into()),
     };
     if arguments.effective {
         let effective = config.effective();
-        say(&serde_json::to_string_pretty(&effective).unwrap_or_default());
+        say(&serde_json::to_string_pretty(&effective).unwrap_or_default())?;
     } else if arguments.output == Output::Json {
-        say("{\"ok\":true}");
+        say("{\"ok\":true}")?;
     } else {
-        say(&format!("{}: ok", arguments.file.display()));
+        say(&format!("{}: ok", arguments.file.display()))?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ use std::net::IpAddr;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::Failure;
+use super::{Failure, Unwritten};
 use tree::{Tree, auto, from_hex, hex, quoted};
 
 /// Print bytes of a wire as a tree with offsets.
@@ -144,7 +144,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     // What could be read is shown even where the rest is broken.
     if !tree.text.is_empty() {
-        super::say(tree.text.trim_end());
+        super::say(tree.text.trim_end())?;
     }
     decoded.map_err(|text| Failure::Failed(anyhow::anyhow!(text)))
 }
@@ -177,7 +177,7 @@ pub(super) fn encode(arguments: &EncodeArguments) -> Result<(), Failure> {
             };
             let hex =
                 hessian::encode_line(text.trim()).map_err(|text| Failure::Failed(anyhow::anyhow!(text)))?;
-            super::say(&hex);
+            super::say(&hex)?;
             Ok(())
         }
     }
@@ -191,10 +191,18 @@ fn by_line(convert: impl Fn(&str) -> Result<String, String>) -> Result<(), Failu
     let input = std::io::BufReader::with_capacity(1 << 16, std::io::stdin().lock());
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match convert_lines(input, &mut out, MOST_OF_A_LINE, convert) {
-        // Whoever reads the answers has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        done => Ok(done.context("convert the lines of standard input")?),
+        Err(Interrupted::Read(error)) => Err(anyhow::Error::new(error).context("read standard input").into()),
+        // Whoever reads the answers may have seen enough.
+        Err(Interrupted::Write(error)) => Ok(Unwritten::unless_gone(error)?),
+        Ok(()) => Ok(()),
     }
+}
+
+/// Which side of a conversion ended it early.
+#[derive(Debug)]
+enum Interrupted {
+    Read(std::io::Error),
+    Write(std::io::Error),
 }
 
 /// See [`by_line`]. A line above `most` bytes is passed over, never kept. What was answered is written before more input is
@@ -204,21 +212,22 @@ fn convert_lines<R: Read>(
     out: &mut impl Write,
     most: usize,
     convert: impl Fn(&str) -> Result<String, String>,
-) -> std::io::Result<()> {
+) -> Result<(), Interrupted> {
     let mut line = Vec::new();
     loop {
         if input.buffer().is_empty() {
-            out.flush()?;
+            out.flush().map_err(Interrupted::Write)?;
         }
         line.clear();
         let wanted = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-        let read = input.by_ref().take(wanted).read_until(b'\n', &mut line)?;
+        let read = input.by_ref().take(wanted).read_until(b'\n', &mut line);
+        let read = read.map_err(Interrupted::Read)?;
         if read == 0 {
-            return out.flush();
+            return out.flush().map_err(Interrupted::Write);
         }
         let answer = if read > most && !line.ends_with(b"\n") {
             line.clear();
-            input.skip_until(b'\n')?;
+            input.skip_until(b'\n').map_err(Interrupted::Read)?;
             Err(format!("the line is longer than {most} bytes"))
         } else {
             match std::str::from_utf8(&line) {
@@ -226,10 +235,11 @@ fn convert_lines<R: Read>(
                 Err(_) => Err("the line is not UTF-8".to_owned()),
             }
         };
-        match answer {
-            Ok(answer) => writeln!(out, "{answer}")?,
-            Err(error) => writeln!(out, "error: {error}")?,
-        }
+        let written = match answer {
+            Ok(answer) => writeln!(out, "{answer}"),
+            Err(error) => writeln!(out, "error: {error}"),
+        };
+        written.map_err(Interrupted::Write)?;
         // One long line must not keep its memory for ever.
         line.shrink_to(1 << 20);
     }

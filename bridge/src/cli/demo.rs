@@ -108,10 +108,7 @@ async fn demo(arguments: &Arguments, stop: &CancellationToken) -> anyhow::Result
     let result = match shown.await {
         Some(result) => result,
         None if arguments.once => Err(anyhow::anyhow!("interrupted before the first round was over")),
-        None => {
-            say("");
-            Ok(())
-        }
+        None => say("").map_err(Into::into),
     };
     // Ctrl-C ends the demo at once; a round that is over has nothing in flight.
     let hurry = CancellationToken::new();
@@ -140,7 +137,7 @@ async fn at_work(
         mesh.follow(mcp);
     }
     let mut screen = Screen::new();
-    screen.head(legacy, mesh, &ports);
+    screen.head(legacy, mesh, &ports)?;
     let ready = tokio::time::timeout(PATIENCE, Tour::find(legacy, mesh, gateway)).await;
     let found = match ready {
         Ok(found) => found?,
@@ -151,25 +148,27 @@ async fn at_work(
         ),
     };
     let mut tour = Tour::begin(found, seen).await?;
-    screen.columns();
+    screen.columns()?;
     let mut failed = 0;
     for crossing in tour.round().await {
         failed += usize::from(!crossing.as_it_should);
-        screen.crossing(&crossing);
+        screen.crossing(&crossing)?;
     }
     if failed > 0 {
         bail!("{failed} calls of the first round were not answered as they should be");
     }
     if arguments.once {
-        say("every call was answered as it should be");
+        say("every call was answered as it should be")?;
         return Ok(());
     }
-    screen.invite(&ports);
+    screen.invite(&ports)?;
     loop {
         for crossing in tour.round().await {
             screen.count(&crossing);
         }
-        screen.summary(gateway);
+        if !screen.summary(gateway)? {
+            return Ok(());
+        }
         tokio::time::sleep(PAUSE).await;
     }
 }

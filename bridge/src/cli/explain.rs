@@ -29,9 +29,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let explanation: Value = serde_json::from_slice(&body).context("read the gateway's answer")?;
     if arguments.output == Output::Json {
-        say(&serde_json::to_string_pretty(&explanation).context("print")?);
+        say(&serde_json::to_string_pretty(&explanation).context("print")?)?;
     } else {
-        say(&shown(&explanation));
+        say(&shown(&explanation))?;
     }
     Ok(())
 }

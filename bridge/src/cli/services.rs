@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         lines.retain(|line| line.service.contains(filter.as_str()));
     }
     if arguments.output == Output::Json {
-        say(&serde_json::to_string_pretty(&lines).context("print")?);
+        say(&serde_json::to_string_pretty(&lines).context("print")?)?;
         return Ok(());
     }
     let mut table = Table::new(["SERVICE", "STAGE", "LEGACY", "MESH", "HOST", "NOTES"]);
@@ -50,6 +50,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             },
         ]);
     }
-    say(&table.to_string());
+    say(&table.to_string())?;
     Ok(())
 }

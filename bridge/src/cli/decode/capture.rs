@@ -65,18 +65,25 @@ pub(super) fn show(
                 break;
             }
         }
-        // A capture that is still being written is shown as far as it goes.
-        if packets.input().buffer().is_empty() && capture.report.flush().is_err() {
-            return Ok(());
+        // A capture that is still being written is shown as far as it goes; none is read on for nobody.
+        let waits = packets.input().buffer().is_empty();
+        if let Err(error) = capture.report.written(waits) {
+            return unwritten(&error);
         }
     }
     capture.finish();
-    match capture.report.flush() {
-        // Whoever reads it has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(format!("write: {error}")),
+    match capture.report.written(true) {
+        Err(error) => unwritten(&error),
         Ok(()) => ended,
     }
+}
+
+/// Whoever reads it may have seen enough; everything else is a failure.
+fn unwritten(error: &std::io::Error) -> Result<(), String> {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return Ok(());
+    }
+    Err(format!("write standard output: {error}"))
 }
 
 struct Capture<'o> {

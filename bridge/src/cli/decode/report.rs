@@ -130,13 +130,13 @@ impl<'o> Report<'o> {
         }
     }
 
-    /// Writes out what is there. Gives whether more is wanted.
-    pub(super) fn flush(&mut self) -> std::io::Result<()> {
+    /// Why nothing more can be shown, if something could not be written; what waits is written first where `flush` says so.
+    pub(super) fn written(&mut self, flush: bool) -> std::io::Result<()> {
         match &mut self.to {
             To::Tree(_) => Ok(()),
             To::Lines(out, _, written) => {
                 std::mem::replace(written, Ok(()))?;
-                out.flush()
+                if flush { out.flush() } else { Ok(()) }
             }
         }
     }

@@ -1,12 +1,12 @@
 //! What the demo prints.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use super::islands::{LegacyIsland, MeshIsland};
 use super::tour::Crossing;
 use crate::app::{Gateway, Ports};
-use crate::cli::say;
+use crate::cli::out::{Unwritten, say, show};
 use crate::telemetry::mode_name;
 
 /// How often a summary is printed where there is no terminal to rewrite a line of.
@@ -36,53 +36,58 @@ impl Screen {
     }
 
     /// Who is there.
-    pub(super) fn head(&mut self, legacy: &LegacyIsland, mesh: &MeshIsland, ports: &Ports) {
+    pub(super) fn head(
+        &mut self,
+        legacy: &LegacyIsland,
+        mesh: &MeshIsland,
+        ports: &Ports,
+    ) -> Result<(), Unwritten> {
         let kind = |real: bool| if real { "real" } else { "simulated" };
         let at = |port: Option<std::net::SocketAddr>| port.map_or("-".to_owned(), |port| port.to_string());
         say(&format!(
             "landbridge {}: two islands and the gateway between them\n",
             crate::cli::VERSION
-        ));
+        ))?;
         say(&format!(
             "  legacy   ZooKeeper {} ({})",
             legacy.zookeeper(),
             kind(legacy.is_real())
-        ));
+        ))?;
         say(&format!(
             "           StockService    Dubbo2 provider  {}",
             legacy.stock()
-        ));
+        ))?;
         say(&format!(
             "  mesh     istiod {} ({})",
             mesh.istiod(),
             kind(mesh.is_real())
-        ));
+        ))?;
         say(&format!(
             "           CatalogService  Triple provider  {}",
             mesh.catalog()
-        ));
+        ))?;
         say(&format!(
             "           Pricing         gRPC provider    {}",
             mesh.pricing()
-        ));
+        ))?;
         say(&format!(
             "  gateway  Dubbo2 {}   Triple {}   admin http://{}\n",
             at(ports.dubbo2),
             at(ports.triple),
             ports.admin
-        ));
-        say("Each island finds the other's providers in its own registry: waiting until it does ...\n");
+        ))?;
+        say("Each island finds the other's providers in its own registry: waiting until it does ...\n")
     }
 
-    pub(super) fn columns(&mut self) {
+    pub(super) fn columns(&mut self) -> Result<(), Unwritten> {
         say(&format!(
             "{:<17} {:<31} {:<12} {:<30} {:<21} {:>8}  ANSWER",
             "DIRECTION", "CALL", "MODE", "ROUTE", "ENDPOINT", "TIME"
-        ));
+        ))
     }
 
     /// One call in a line.
-    pub(super) fn crossing(&mut self, crossing: &Crossing) {
+    pub(super) fn crossing(&mut self, crossing: &Crossing) -> Result<(), Unwritten> {
         self.count(crossing);
         let record = crossing.record.as_ref();
         let mode = record.and_then(|record| record.mode).map_or("-", mode_name);
@@ -104,11 +109,11 @@ impl Screen {
             shortened(&route, 30),
             in_millis(crossing.took),
             crossing.answer
-        ));
+        ))
     }
 
     /// Where to look, before the summary begins.
-    pub(super) fn invite(&mut self, ports: &Ports) {
+    pub(super) fn invite(&mut self, ports: &Ports) -> Result<(), Unwritten> {
         let admin = if ports.admin.port() == 9880 {
             String::new()
         } else {
@@ -117,7 +122,7 @@ impl Screen {
         say(&format!(
             "\nTry `landbridge services{admin}` or `landbridge explain demo.stock.StockService{admin}` in another \
              terminal. Ctrl-C ends the demo.\n"
-        ));
+        ))
     }
 
     /// Counts a call for the summary.
@@ -133,10 +138,10 @@ impl Screen {
         self.times.push(crossing.took);
     }
 
-    /// The one line that says how it goes.
-    pub(super) fn summary(&mut self, gateway: &Gateway) {
+    /// The one line that says how it goes. Gives whether somebody still reads.
+    pub(super) fn summary(&mut self, gateway: &Gateway) -> Result<bool, Unwritten> {
         if !self.live && self.last.elapsed() < SELDOM {
-            return;
+            return Ok(true);
         }
         self.last = Instant::now();
         let mut times = self.times.clone();
@@ -156,12 +161,9 @@ impl Screen {
             gateway.directory().services.len()
         );
         if self.live {
-            let mut out = std::io::stdout().lock();
-            // A terminal that has gone is no failure.
-            let _ = write!(out, "\r{line}\x1b[K");
-            let _ = out.flush();
+            show(&format!("\r{line}\x1b[K"))
         } else {
-            say(&line);
+            show(&format!("{line}\n"))
         }
     }
 }

@@ -59,10 +59,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.output == Output::Json {
         let faults: Vec<serde_json::Value> = faults.iter().map(json).collect();
         let text = serde_json::json!({"ok": faults.is_empty(), "faults": faults});
-        say(&serde_json::to_string_pretty(&text).unwrap_or_default());
+        say(&serde_json::to_string_pretty(&text).unwrap_or_default())?;
     } else {
         for line in &lines {
-            say(line);
+            say(line)?;
         }
     }
     match faults.split_last() {

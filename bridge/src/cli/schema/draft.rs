@@ -242,10 +242,10 @@ fn write(arguments: &Arguments, drafts: &[Package]) -> Result<(), Failure> {
     }
     for file in &files {
         if file.is_there() {
-            say(&format!("unchanged {}", file.path().display()));
+            say(&format!("unchanged {}", file.path().display()))?;
         } else {
             file.write()?;
-            say(&format!("wrote {}", file.path().display()));
+            say(&format!("wrote {}", file.path().display()))?;
         }
     }
     Ok(())
@@ -278,8 +278,8 @@ impl Report {
                 std::fs::write(path, text).with_context(|| format!("write the report {}", path.display()))
             }
             None => {
-                let _ = std::io::stderr().lock().write_all(text.as_bytes());
-                Ok(())
+                let written = std::io::stderr().lock().write_all(text.as_bytes());
+                written.context("write the report to standard error")
             }
         }
     }
