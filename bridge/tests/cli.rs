@@ -105,6 +105,13 @@ fn decode_says_what_it_does_not_read() {
         (&["decode", "auto", ""], 1, "\"\", which is no hex"),
         (&["decode", "hessian", "4"], 1, "a digit is missing"),
         (
+            &["decode", "auto", "c8105eff"],
+            1,
+            "the argument: nothing is recognised",
+        ),
+        (&["decode", "dubbo2", "54"], 1, "the argument: no Dubbo2 frame"),
+        (&["decode", "auto", "/"], 1, "read /: Is a directory"),
+        (
             &["decode", "hessian", "no-such-file"],
             1,
             "\"no-such-file\", which is no hex",

@@ -28,12 +28,13 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, Unwritten};
-use tree::{Tree, auto, from_hex, hex, quoted};
+use tree::{Stopped, Tree, auto, from_hex, hex, quoted};
 
 /// Print bytes of a wire as a tree with offsets.
 ///
 /// INPUT is hex (spaces and colons are ignored), a file of raw bytes, of hex, or a capture (pcap, pcapng), or `-` for standard
-/// input. What it is, is told by its first bytes unless WHAT says so.
+/// input. What it is, is told by its first bytes unless WHAT says so; bytes that nothing reads to their end fail. Offsets are those
+/// of the input, or of one direction of a connection in a capture.
 ///
 /// A capture is shown while it is read, each frame when its last byte came: `tcpdump -U -w - port 20880 | landbridge decode
 /// auto --summary`. TCP is put back into order; what the capture lost is named, and the next frame is found. Of HTTP/2,
@@ -133,20 +134,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         )));
     }
     let mut tree = Tree::default();
+    let whole = |decoded: Result<(), Stopped>| decoded.map_err(|stopped| stopped.to_string());
     let decoded = match arguments.what {
-        What::Auto => {
-            auto(&bytes, &mut tree);
-            Ok(())
-        }
-        What::Hessian => hessian::stream(&bytes, &mut tree),
-        What::Dubbo2 => dubbo2::frames(&bytes, &mut tree),
-        What::Triple => triple::messages(&bytes, &mut tree),
+        What::Auto => auto(&bytes, &mut tree),
+        What::Hessian => whole(hessian::stream(&bytes, &mut tree)),
+        What::Dubbo2 => whole(dubbo2::frames(&bytes, &mut tree)),
+        What::Triple => whole(triple::messages(&bytes, &mut tree)),
     };
     // What could be read is shown even where the rest is broken.
     if !tree.text.is_empty() {
         super::say(tree.text.trim_end())?;
     }
-    decoded.map_err(|text| Failure::Failed(anyhow::anyhow!(text)))
+    decoded.map_err(|text| Failure::Failed(anyhow::anyhow!("{}: {text}", input::name(&arguments.input))))
 }
 
 fn show_capture(capture: std::io::BufReader<Box<dyn Read>>, arguments: &Arguments) -> Result<(), Failure> {
@@ -325,7 +324,7 @@ mod tests {
                     let capture = std::io::BufReader::new(bytes);
                     let _ = capture::show(capture, &report::Options::default(), &mut std::io::sink());
                 } else {
-                    auto(bytes, &mut Tree::default());
+                    let _ = auto(bytes, &mut Tree::default());
                 }
             };
             show(&bytes);

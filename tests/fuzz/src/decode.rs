@@ -26,7 +26,7 @@ mod tree;
 #[path = "../../../bridge/src/cli/decode/triple.rs"]
 mod triple;
 
-use tree::{Tree, auto, from_hex, hex, quoted};
+use tree::{Stopped, Tree, auto, from_hex, hex, quoted};
 
 /// A capture, or bytes of one connection: shown as far as they can be read. A tree is text of a line for each value, so it
 /// is no larger than what that allows; a byte of HTTP/2 may stand for a header of two long lines.
@@ -37,7 +37,7 @@ pub fn decode_capture(data: &[u8]) {
         out.len()
     } else {
         let mut tree = Tree::default();
-        auto(data, &mut tree);
+        let _ = auto(data, &mut tree);
         tree.text.len()
     };
     let most = 8192 * data.len() + (64 << 10);

@@ -178,16 +178,14 @@ impl Capture<'_> {
         for (_, pair) in open {
             self.end(pair);
         }
-        let (shown, frames) = (self.report.shown, self.report.frames);
-        let of = if shown == frames {
-            String::new()
-        } else {
-            format!(" of {frames}")
-        };
-        self.report.note(&format!(
-            "{} packets, {} connections, {shown}{of} frames",
-            self.packets, self.seen
-        ));
+        let mut total = format!(
+            "{} packets, {} connections, {} frames",
+            self.packets, self.seen, self.report.frames
+        );
+        if self.report.remarks.all > 0 {
+            total = format!("{total}, {} other lines", self.report.remarks);
+        }
+        self.report.note(&total);
         for line in std::mem::take(&mut self.unread) {
             self.report.note(&format!("not shown: {line}"));
         }

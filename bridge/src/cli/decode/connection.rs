@@ -187,12 +187,8 @@ impl Connection {
                     // What it is can only be told in the middle now.
                     Wire::Unknown(kept) => {
                         kept.iter_mut().for_each(Vec::clear);
-                        report.frame(
-                            Some(&moment),
-                            0,
-                            &format!("{lost} bytes are not in the capture"),
-                            |_| {},
-                        );
+                        let summary = format!("{lost} bytes are not in the capture");
+                        report.remark(&moment, &summary, |_| {});
                         self.streams.iter_mut().for_each(|stream| stream.is_midway = true);
                     }
                     Wire::Text | Wire::Tls | Wire::Other(_) => {}
@@ -229,7 +225,7 @@ impl Connection {
             Wire::Http2(conversation) => conversation.data(side, data, Some(moment), report),
             Wire::Text => {
                 let summary = format!("text {}", quoted(&String::from_utf8_lossy(data)));
-                report.frame(Some(moment), 0, &summary, |_| {});
+                report.remark(moment, &summary, |_| {});
             }
             Wire::Tls | Wire::Other(_) => {}
         }

@@ -8,10 +8,10 @@ use codecs::dubbo2::{
     Event, Frame, FrameError, HEADER_LEN, HESSIAN2, Header, MAGIC, Request, Response, ResponseBody, split,
 };
 use codecs::hessian2::throwable;
-use codecs::hessian2::{Limits, Reader, Scratch, Token};
+use codecs::hessian2::{DecodeError, Limits, Reader, Scratch, Token};
 
 use super::report::{Moment, Report};
-use super::{Tree, hessian, hex, quoted};
+use super::{Stopped, Tree, hessian, hex, quoted};
 
 /// The largest frame that is shown.
 const MOST: usize = 64 << 20;
@@ -21,7 +21,7 @@ const MOST_CAPTURED: usize = 16 << 20;
 const MOST_CALLS: usize = 1 << 14;
 
 /// All frames of one direction of a connection.
-pub(super) fn frames(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
+pub(super) fn frames(bytes: &[u8], tree: &mut Tree) -> Result<(), Stopped> {
     let mut rest = BytesMut::from(bytes);
     let mut report = Report::tree(tree);
     loop {
@@ -34,12 +34,10 @@ pub(super) fn frames(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
                     let summary = format!("Dubbo2 {}  not whole", name(&header));
                     report.frame(None, at, &summary, |tree| part(&header, &rest, at, tree));
                 }
-                return Err(format!(
-                    "a frame at {at:#x} that is not whole: {} bytes are there",
-                    rest.len()
-                ));
+                let why = format!("a Dubbo2 frame of which {} bytes are there", rest.len());
+                return Err(Stopped::new(at, why));
             }
-            Err(error) => return Err(format!("no Dubbo2 frame at {at:#x}: {error}")),
+            Err(error) => return Err(Stopped::new(at, format!("no Dubbo2 frame: {error}"))),
         }
     }
 }
@@ -165,9 +163,7 @@ impl Conversation {
                         .get(..end.unwrap_or(state.buffer.len()))
                         .unwrap_or_default();
                     let summary = format!("no frame ({error}): {}", quoted(&String::from_utf8_lossy(text)));
-                    report.frame(Some(moment), at, &summary, |tree| {
-                        tree.line(at, 1, &hex(text, 64))
-                    });
+                    report.remark(moment, &summary, |tree| tree.line(at, 1, &hex(text, 64)));
                     state.is_lost = true;
                     let passed = end.unwrap_or(1);
                     state.buffer.advance(passed);
@@ -201,7 +197,7 @@ impl Conversation {
             });
         } else if state.passing == 0 {
             let summary = format!("{lost} bytes are not in the capture");
-            report.frame(Some(moment), at, &summary, |_| {});
+            report.remark(moment, &summary, |_| {});
         }
         state.at = state.at.saturating_add(state.buffer.len()).saturating_add(lost);
         state.buffer.clear();
@@ -255,7 +251,7 @@ impl Conversation {
                     "Dubbo2 request  id {id} {}  has no answer in the capture",
                     call.what
                 );
-                report.frame(Some(&moment), 0, &summary, |_| {});
+                report.remark(&moment, &summary, |_| {});
             }
         }
     }
@@ -347,14 +343,7 @@ fn show(frame: &Frame, at: usize, moment: Option<&Moment>, about: &str, report: 
                 let head = format!("{head}  {}", call_name(&request));
                 report.frame(moment, at, &head, |tree| self::request(&request, base, tree));
             }
-            Err(error) => unreadable(
-                frame,
-                at,
-                moment,
-                &format!("{head}{about}"),
-                &error.to_string(),
-                report,
-            ),
+            Err(error) => unreadable(frame, at, moment, &format!("{head}{about}"), error, report),
         }
         return;
     }
@@ -365,14 +354,7 @@ fn show(frame: &Frame, at: usize, moment: Option<&Moment>, about: &str, report: 
                 self::response(&response, &frame.body, base, tree)
             });
         }
-        Err(error) => unreadable(
-            frame,
-            at,
-            moment,
-            &format!("{head}{about}"),
-            &error.to_string(),
-            report,
-        ),
+        Err(error) => unreadable(frame, at, moment, &format!("{head}{about}"), error, report),
     }
 }
 
@@ -382,10 +364,11 @@ fn unreadable(
     at: usize,
     moment: Option<&Moment>,
     head: &str,
-    error: &str,
+    error: DecodeError,
     report: &mut Report<'_>,
 ) {
-    let summary = format!("{head}  body not readable: {error}");
+    let (why, place) = (error.kind, at + HEADER_LEN + error.offset);
+    let summary = format!("{head}  body not readable: {why} at {place:06x}");
     report.frame(moment, at, &summary, |tree| {
         fields(&frame.header, &frame.body, at + HEADER_LEN, tree)
     });
@@ -409,8 +392,8 @@ fn fields(header: &Header, body: &[u8], base: usize, tree: &mut Tree) {
     if header.serialization != HESSIAN2 {
         return tree.line(base, 1, &format!("body: {}", hex(body, 64)));
     }
-    if let Err(error) = hessian::values(body, base, 1, usize::MAX, tree) {
-        tree.line(base, 1, &format!("stopped: {error}"));
+    if let Err(stopped) = hessian::values(body, base, 1, usize::MAX, tree) {
+        tree.stopped(1, &stopped);
     }
 }
 
@@ -458,7 +441,7 @@ fn request(request: &Request, base: usize, tree: &mut Tree) {
     tree.line(start, 1, &format!("arguments ({})", request.argument_count));
     match hessian::values(&request.arguments, start, 2, request.argument_count, tree) {
         Ok(end) => attachments(&request.attachments, body, base, start + end, tree),
-        Err(error) => tree.line(start, 2, &format!("stopped: {error}")),
+        Err(stopped) => tree.stopped(2, &stopped),
     }
 }
 
@@ -468,8 +451,8 @@ fn response(response: &Response, body: &Bytes, base: usize, tree: &mut Tree) {
         let at = base + place(body, bytes).unwrap_or_default();
         end = at + bytes.len();
         tree.line(at, 1, name);
-        if let Err(error) = hessian::values(bytes, at, 2, 1, tree) {
-            tree.line(at, 2, &format!("stopped: {error}"));
+        if let Err(stopped) = hessian::values(bytes, at, 2, 1, tree) {
+            tree.stopped(2, &stopped);
         }
     };
     match &response.body {

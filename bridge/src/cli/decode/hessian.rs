@@ -5,7 +5,7 @@ use std::fmt::Write;
 use codecs::hessian2::{Limits, Reader, Scratch, Token, TypeIndex};
 use codecs::value::{Value, json};
 
-use super::{Tree, from_hex, hex, quoted};
+use super::{Stopped, Tree, from_hex, hex, quoted};
 
 /// A value in hex as a line of typed JSON.
 pub(super) fn line(text: &str) -> Result<String, String> {
@@ -27,7 +27,7 @@ pub(super) fn encode_line(text: &str) -> Result<String, String> {
 }
 
 /// All values of one stream.
-pub(super) fn stream(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
+pub(super) fn stream(bytes: &[u8], tree: &mut Tree) -> Result<(), Stopped> {
     values(bytes, 0, 0, usize::MAX, tree).map(|_| ())
 }
 
@@ -45,7 +45,7 @@ pub(super) fn values(
     depth: usize,
     count: usize,
     tree: &mut Tree,
-) -> Result<usize, String> {
+) -> Result<usize, Stopped> {
     let mut scratch = Scratch::default();
     let mut reader = Reader::new(bytes, &mut scratch, &Limits::DEFAULT);
     let mut open: Vec<Open> = Vec::new();
@@ -56,7 +56,7 @@ pub(super) fn values(
         let at = reader.offset();
         let token = reader
             .read()
-            .map_err(|error| format!("Hessian at {:#x}: {error}", base + at))?;
+            .map_err(|error| Stopped::new(base + error.offset, error.kind.to_string()))?;
         if token == Token::End {
             open.pop();
             if open.is_empty() {
@@ -92,7 +92,7 @@ pub(super) fn values(
             }
             Token::Ref(index) => {
                 if let Some(line) = usize::try_from(index).ok().and_then(|index| lines.get(index)) {
-                    let _ = write!(text, " at {:06x}", tree.shown(*line));
+                    let _ = write!(text, " at {}", tree.shown(*line));
                 }
             }
             _ => {}

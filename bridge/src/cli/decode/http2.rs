@@ -8,7 +8,7 @@ use codecs::triple::status::{Code, decode_message};
 
 use super::hpack::{self, UNKNOWN};
 use super::report::{Moment, Report};
-use super::{Tree, hex, quoted, triple};
+use super::{Stopped, Tree, hex, quoted, triple};
 
 /// What a client sends first.
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -134,7 +134,7 @@ pub(super) fn is_server(bytes: &[u8]) -> bool {
 }
 
 /// One direction from its beginning.
-pub(super) fn frames(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
+pub(super) fn frames(bytes: &[u8], tree: &mut Tree) -> Result<(), Stopped> {
     let mut conversation = Conversation::new(false);
     let mut report = Report::tree(tree);
     // Chunks, so that the bytes are not held twice.
@@ -143,7 +143,10 @@ pub(super) fn frames(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
     }
     match &conversation.sides {
         [side, _] if side.buffer.is_empty() => Ok(()),
-        [side, _] => Err(format!("an HTTP/2 frame at {:#x} that is not whole", side.at)),
+        [side, _] => {
+            let why = format!("an HTTP/2 frame of which {} bytes are there", side.buffer.len());
+            Err(Stopped::new(side.at, why))
+        }
     }
 }
 
@@ -326,7 +329,11 @@ impl Conversation {
             ),
             None => format!("{lost} bytes are not in the capture"),
         };
-        report.frame(Some(moment), at, &summary, |_| {});
+        if head.is_some() {
+            report.frame(Some(moment), at, &summary, |_| {});
+        } else {
+            report.remark(moment, &summary, |_| {});
+        }
         let damaged = head.filter(|head| head.kind == DATA && !astray);
         for (stream, call) in &mut self.calls {
             if (astray || damaged.is_some_and(|head| head.stream == *stream))
@@ -625,7 +632,7 @@ impl Conversation {
                     ..*moment
                 };
                 let summary = format!("stream {stream} {}  has no end in the capture", call.path);
-                report.frame(Some(&moment), 0, &summary, |_| {});
+                report.remark(&moment, &summary, |_| {});
             }
         }
     }
@@ -709,8 +716,8 @@ fn show(message: Message, encoding: Option<&str>, pieces: &[(usize, usize)], tre
         let mut below = Tree::at(pieces.to_vec());
         let name = triple::name(&message.bytes);
         below.line(0, 1, &format!("message, {length} bytes"));
-        if let Err(error) = triple::message(&message.bytes, PREFIX, 2, &mut below) {
-            below.line(0, 2, &format!("stopped: {error}"));
+        if let Err(stopped) = triple::message(&message.bytes, PREFIX, 2, &mut below) {
+            below.stopped(2, &stopped);
         }
         tree.append(below);
         return name;
@@ -725,14 +732,8 @@ fn show(message: Message, encoding: Option<&str>, pieces: &[(usize, usize)], tre
         Compression::parse(encoding).and_then(|compression| message.inflate(compression, MOST_MESSAGE));
     match plain {
         Ok(plain) => {
-            let head = format!(
-                "message, {length} bytes of gzip, {} inflated, where the offsets count",
-                plain.len()
-            );
-            tree.line(at, 1, &head);
-            if let Err(error) = triple::message(&plain, 0, 2, tree) {
-                tree.line(0, 2, &format!("stopped: {error}"));
-            }
+            // What is wrong with it is in the tree.
+            let _ = triple::inflated(&plain, length, at, 1, tree);
             format!("{}, gzip", triple::name(&plain))
         }
         Err(error) => {

@@ -33,7 +33,11 @@ pub(super) fn open(input: &str) -> Result<Source, Failure> {
 
 /// What messages call an argument.
 pub(super) fn name(input: &str) -> &str {
-    if input == "-" { "standard input" } else { input }
+    match input {
+        "-" => "standard input",
+        _ if from_hex(input).is_some() => "the argument",
+        file => file,
+    }
 }
 
 /// Why an argument is not taken for hex.

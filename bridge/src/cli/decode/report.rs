@@ -1,5 +1,6 @@
 //! Where what was decoded goes: a tree of one direction's bytes, or the lines of a capture.
 
+use std::fmt;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
@@ -48,9 +49,26 @@ impl Moment {
 /// Where what was decoded goes.
 pub(super) struct Report<'o> {
     to: To<'o>,
-    /// Frames seen, and frames shown.
-    pub(super) frames: u64,
+    /// Frames, whole or in part.
+    pub(super) frames: Count,
+    /// Lines about what is no frame: text, holes, calls without an answer.
+    pub(super) remarks: Count,
+}
+
+/// How many there were, and how many of them were shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Count {
+    pub(super) all: u64,
     pub(super) shown: u64,
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.shown == self.all {
+            return write!(f, "{}", self.all);
+        }
+        write!(f, "{} of {}", self.shown, self.all)
+    }
 }
 
 enum To<'o> {
@@ -63,8 +81,8 @@ impl<'o> Report<'o> {
     pub(super) fn tree(tree: &'o mut Tree) -> Self {
         Self {
             to: To::Tree(tree),
-            frames: 0,
-            shown: 0,
+            frames: Count::default(),
+            remarks: Count::default(),
         }
     }
 
@@ -72,8 +90,8 @@ impl<'o> Report<'o> {
     pub(super) fn lines(out: &'o mut dyn Write, options: &'o Options) -> Self {
         Self {
             to: To::Lines(out, options, Ok(())),
-            frames: 0,
-            shown: 0,
+            frames: Count::default(),
+            remarks: Count::default(),
         }
     }
 
@@ -85,12 +103,31 @@ impl<'o> Report<'o> {
         summary: &str,
         tree: impl FnOnce(&mut Tree),
     ) {
-        self.frames += 1;
+        let shown = self.line(moment, at, summary, tree);
+        self.frames.all += 1;
+        self.frames.shown += u64::from(shown);
+    }
+
+    /// Something that is no frame.
+    pub(super) fn remark(&mut self, moment: &Moment, summary: &str, tree: impl FnOnce(&mut Tree)) {
+        let shown = self.line(Some(moment), 0, summary, tree);
+        self.remarks.all += 1;
+        self.remarks.shown += u64::from(shown);
+    }
+
+    /// Gives whether it was shown.
+    fn line(
+        &mut self,
+        moment: Option<&Moment>,
+        at: usize,
+        summary: &str,
+        tree: impl FnOnce(&mut Tree),
+    ) -> bool {
         match &mut self.to {
             To::Tree(all) => {
                 all.line(at, 0, summary);
                 tree(all);
-                self.shown += 1;
+                true
             }
             To::Lines(out, options, written) => {
                 let line = match moment {
@@ -106,9 +143,8 @@ impl<'o> Report<'o> {
                 };
                 let lower = line.to_lowercase();
                 if written.is_err() || !options.grep.iter().all(|text| lower.contains(text)) {
-                    return;
+                    return false;
                 }
-                self.shown += 1;
                 let mut text = line;
                 text.push('\n');
                 if !options.summary {
@@ -117,6 +153,7 @@ impl<'o> Report<'o> {
                     text.push_str(&below.text);
                 }
                 *written = out.write_all(text.as_bytes());
+                true
             }
         }
     }

@@ -1,33 +1,74 @@
 //! Lines with offsets, what bytes are, and how a line shows them.
 
+use std::fmt;
+
 use super::{dubbo2, hessian, http2, triple};
 
-/// Shows bytes as one kind of thing.
-type Decoder = fn(&[u8], &mut Tree) -> Result<(), String>;
+/// Where bytes could not be read on, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stopped {
+    /// The offset, as the tree's lines are given theirs.
+    at: usize,
+    why: String,
+}
 
-/// What bytes of one connection or message are, by their beginning; best effort, never an error.
-pub(super) fn auto(bytes: &[u8], tree: &mut Tree) {
-    let readers: [Decoder; 3] = if bytes.starts_with(&[0xda, 0xbb]) {
-        [dubbo2::frames, hessian::stream, triple::messages]
-    } else if triple::is_prefixed(bytes) || bytes.starts_with(http2::PREFACE) {
-        [triple::messages, hessian::stream, dubbo2::frames]
+impl Stopped {
+    pub(super) fn new(at: usize, why: impl Into<String>) -> Self {
+        let why = why.into();
+        Self { at, why }
+    }
+}
+
+/// For what came in one piece; see [`Tree::stopped`] for the rest.
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:06x}", self.why, self.at)
+    }
+}
+
+/// Shows bytes as one kind of thing.
+type Decoder = fn(&[u8], &mut Tree) -> Result<(), Stopped>;
+
+const READERS: [(&str, Decoder); 3] = [
+    ("Hessian 2", hessian::stream),
+    ("Dubbo2", dubbo2::frames),
+    ("Triple", triple::messages),
+];
+
+/// What bytes of one connection or message are: by their beginning, else by what reads them to their end. The error says why
+/// none does; of what begins like one of them the tree then has what could be read.
+pub(super) fn auto(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
+    let looks_like = if bytes.starts_with(&[0xda, 0xbb]) {
+        Some("Dubbo2")
+    } else if triple::is_prefixed(bytes) || bytes.starts_with(http2::PREFACE) || http2::is_server(bytes) {
+        Some("Triple")
     } else {
-        [hessian::stream, triple::messages, dubbo2::frames]
+        None
     };
-    let mut first = None;
-    for reader in readers {
+    let mut readers = READERS;
+    readers.sort_by_key(|(name, _)| looks_like != Some(*name));
+    let mut refused = Vec::new();
+    for (name, reader) in readers {
         let mut attempt = Tree::default();
         match reader(bytes, &mut attempt) {
-            Ok(()) => return tree.text.push_str(&attempt.text),
-            Err(error) => {
-                first.get_or_insert((attempt, error));
+            Ok(()) => {
+                tree.append(attempt);
+                return Ok(());
             }
+            Err(stopped) => refused.push((name, attempt, stopped)),
         }
     }
-    if let Some((attempt, error)) = first {
-        tree.text.push_str(&attempt.text);
-        tree.line(bytes.len(), 0, &format!("stopped: {error}"));
+    if looks_like.is_some()
+        && let Some((name, attempt, stopped)) = refused.drain(..).next()
+    {
+        tree.append(attempt);
+        return Err(format!("as {name}: {stopped}"));
     }
+    let refused = refused
+        .iter()
+        .map(|(name, _, stopped)| format!("as {name}: {stopped}"));
+    let refused = refused.collect::<Vec<_>>().join("; ");
+    Err(format!("nothing is recognised ({refused})"))
 }
 
 /// The most lines of a tree; what a person reads at night is less.
@@ -40,9 +81,19 @@ pub(super) struct Tree {
     lines: usize,
     /// Where parts of what is shown stand, when it did not come in one piece: offset in it, and offset to be written.
     pieces: Vec<(usize, usize)>,
+    /// What is shown was inflated: its offsets are in no input, and begin with `+`.
+    is_inflated: bool,
 }
 
 impl Tree {
+    /// A tree of bytes that were inflated.
+    pub(super) fn inflated() -> Self {
+        Self {
+            is_inflated: true,
+            ..Self::default()
+        }
+    }
+
     /// A tree of bytes that came in pieces.
     pub(super) fn at(pieces: Vec<(usize, usize)>) -> Self {
         Self {
@@ -62,18 +113,30 @@ impl Tree {
         }
         let offset = self.shown(offset);
         // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "{offset:06x}  {:width$}{text}", "", width = depth * 2);
+        let _ = writeln!(self.text, "{offset}  {:width$}{text}", "", width = depth * 2);
     }
 
-    /// An offset as its line has it.
-    pub(super) fn shown(&self, offset: usize) -> usize {
+    /// An offset as its line has it: of the input, whatever it is a part of.
+    pub(super) fn shown(&self, offset: usize) -> String {
+        if self.is_inflated {
+            return format!("+{offset:05x}");
+        }
         let piece = self.pieces.iter().rev().find(|(start, _)| *start <= offset);
-        piece.map_or(offset, |(start, at)| at + (offset - start))
+        let offset = piece.map_or(offset, |(start, at)| at + (offset - start));
+        format!("{offset:06x}")
+    }
+
+    /// A line that says where and why the others end.
+    pub(super) fn stopped(&mut self, depth: usize, stopped: &Stopped) {
+        self.line(stopped.at, depth, &format!("stopped: {}", stopped.why));
     }
 
     /// An empty tree of the same bytes.
     pub(super) fn like(&self) -> Self {
-        Self::at(self.pieces.clone())
+        Self {
+            is_inflated: self.is_inflated,
+            ..Self::at(self.pieces.clone())
+        }
     }
 
     /// The lines of another tree behind these.
@@ -135,6 +198,43 @@ pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_nothing_is_not_shown_as_something() {
+        // Reads as three Hessian values, and then as nothing.
+        let mut tree = Tree::default();
+        let error = auto(b"\xc8\x10\x91\x45\xff", &mut tree).unwrap_err();
+        assert_eq!(tree.text, "");
+        for part in [
+            "nothing is recognised",
+            "as Hessian 2: unexpected tag 0x45 at 000003",
+            "as Dubbo2: ",
+            "as Triple: ",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        // What begins like a frame is shown as far as it goes, with offsets from its beginning.
+        let frame = b"\xda\xbb\xc2\x00\0\0\0\0\0\0\0\x01\0\0\0\x20\x052.0.2\x03a.B\x45";
+        let mut tree = Tree::default();
+        let error = auto(frame, &mut tree).unwrap_err();
+        assert_eq!(
+            error,
+            "as Dubbo2: a Dubbo2 frame of which 27 bytes are there at 000000"
+        );
+        let lines: Vec<&str> = tree.text.lines().collect();
+        assert!(
+            lines[0].starts_with("000000  Dubbo2 request  id 1, "),
+            "{lines:?}"
+        );
+        assert_eq!(
+            lines[1..],
+            [
+                "000010    \"2.0.2\"",
+                "000016    \"a.B\"",
+                "00001a    stopped: unexpected tag 0x45"
+            ]
+        );
+    }
 
     #[test]
     fn hex_is_read_as_people_write_it() {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use codecs::triple::message::{Compression, PREFIX, Splitter};
 use codecs::triple::wrapper;
 
-use super::{Tree, hessian, hex, http2, quoted};
+use super::{Stopped, Tree, hessian, hex, http2, quoted};
 
 /// The largest message that is shown.
 const MOST: usize = 64 << 20;
@@ -20,7 +20,7 @@ pub(super) fn is_prefixed(bytes: &[u8]) -> bool {
 }
 
 /// Messages with their prefix, one message without it, or one direction of an HTTP/2 connection.
-pub(super) fn messages(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
+pub(super) fn messages(bytes: &[u8], tree: &mut Tree) -> Result<(), Stopped> {
     if bytes.starts_with(http2::PREFACE) || http2::is_server(bytes) {
         return http2::frames(bytes, tree);
     }
@@ -30,28 +30,53 @@ pub(super) fn messages(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
     message(&Bytes::copy_from_slice(bytes), 0, 0, tree)
 }
 
-fn prefixed(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result<(), String> {
+fn prefixed(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result<(), Stopped> {
     let mut splitter = Splitter::new(MOST);
     splitter.push(bytes.clone());
     let mut at = base;
-    while let Some(next) = splitter.next_message().map_err(|error| error.to_string())? {
-        let flag = if next.compressed { ", compressed" } else { "" };
-        tree.line(at, depth, &format!("message, {} bytes{flag}", next.bytes.len()));
-        let start = at + PREFIX;
-        at = start + next.bytes.len();
-        let compression = if next.compressed {
-            Compression::Gzip
-        } else {
-            Compression::Identity
+    loop {
+        let next = splitter.next_message();
+        let Some(next) = next.map_err(|error| Stopped::new(at, error.to_string()))? else {
+            break;
         };
-        // Offsets in what was inflated count from its beginning.
-        let start = if next.compressed { 0 } else { start };
-        let plain = next
-            .inflate(compression, MOST)
-            .map_err(|error| error.to_string())?;
-        message(&plain, start, depth + 1, tree)?;
+        let length = next.bytes.len();
+        let start = at + PREFIX;
+        if next.compressed {
+            let plain = next
+                .inflate(Compression::Gzip, MOST)
+                .map_err(|error| Stopped::new(start, error.to_string()))?;
+            inflated(&plain, length, at, depth, tree)?;
+        } else {
+            tree.line(at, depth, &format!("message, {length} bytes"));
+            message(&next.bytes, start, depth + 1, tree)?;
+        }
+        at = start + length;
     }
-    splitter.finish().map_err(|error| error.to_string())
+    splitter
+        .finish()
+        .map_err(|error| Stopped::new(at, error.to_string()))
+}
+
+/// A message that took `length` bytes at `at` before it was inflated. The error is in the tree, too.
+pub(super) fn inflated(
+    plain: &Bytes,
+    length: usize,
+    at: usize,
+    depth: usize,
+    tree: &mut Tree,
+) -> Result<(), Stopped> {
+    let head = format!(
+        "message, {length} bytes of gzip; inflated {}, whose offsets have a +",
+        plain.len()
+    );
+    tree.line(at, depth, &head);
+    let mut below = Tree::inflated();
+    let read = message(plain, 0, depth + 1, &mut below);
+    if let Err(stopped) = &read {
+        below.stopped(depth + 1, stopped);
+    }
+    tree.append(below);
+    read.map_err(|_| Stopped::new(at, "a compressed message that is not readable"))
 }
 
 /// What a message is, in few words.
@@ -67,7 +92,7 @@ pub(super) fn name(bytes: &Bytes) -> String {
 }
 
 /// A message without its prefix, which stands at `base`.
-pub(super) fn message(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result<(), String> {
+pub(super) fn message(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree) -> Result<(), Stopped> {
     if let Ok(request) = wrapper::Request::decode(bytes)
         && wrapper::is_serialization_name(&request.serialize_type)
     {
@@ -95,11 +120,11 @@ pub(super) fn message(bytes: &Bytes, base: usize, depth: usize, tree: &mut Tree)
 const DEEPEST: usize = 100;
 
 /// A protobuf message without its descriptor: what a field of bytes holds is guessed.
-fn fields(bytes: &[u8], base: usize, depth: usize, tree: &mut Tree) -> Result<(), String> {
+fn fields(bytes: &[u8], base: usize, depth: usize, tree: &mut Tree) -> Result<(), Stopped> {
     let mut at = 0;
     while at < bytes.len() {
         let start = base + at;
-        let broken = || format!("no protobuf field at {start:#x}");
+        let broken = || Stopped::new(start, "no protobuf field");
         let key = varint(bytes, &mut at).ok_or_else(broken)?;
         let (number, kind) = (key >> 3, key & 7);
         if number == 0 {
@@ -196,5 +221,26 @@ mod tests {
             "000000  1: varint 7\n000002  2: \"hi\"\n000006  3: message, 2 bytes\n000008    1: varint 1\n";
         assert_eq!(tree.text, want);
         assert!(messages(b"\x07", &mut Tree::default()).is_err());
+    }
+
+    /// What was inflated is in no input: its offsets cannot be taken for the input's, and those behind it are the input's again.
+    #[test]
+    fn offsets_are_of_the_input_or_marked() {
+        let packed = codecs::triple::message::gzip(b"\x08\x07").unwrap();
+        let mut bytes = vec![1, 0, 0, 0, u8::try_from(packed.len()).unwrap()];
+        bytes.extend_from_slice(&packed);
+        let second = bytes.len();
+        bytes.extend_from_slice(&[0, 0, 0, 0, 3, 8, 7, 7]);
+        let mut tree = Tree::default();
+        let stopped = messages(&bytes, &mut tree).unwrap_err();
+        let lines: Vec<&str> = tree.text.lines().collect();
+        assert!(lines[0].starts_with("000000  message, "), "{lines:?}");
+        assert_eq!(lines[1], "+00000    1: varint 7");
+        assert_eq!(lines[2], format!("{second:06x}  message, 3 bytes"));
+        assert_eq!(lines[3], format!("{:06x}    1: varint 7", second + 5));
+        assert_eq!(
+            stopped.to_string(),
+            format!("no protobuf field at {:06x}", second + 7)
+        );
     }
 }

@@ -430,7 +430,7 @@ fn filters_choose_frames_and_connections() {
     assert!(
         shown(&file, &ports(vec![2181]))
             .0
-            .ends_with("1 connections, 2 frames\n")
+            .ends_with("1 connections, 0 frames, 2 other lines\n")
     );
     let hosts = Options {
         hosts: vec!["10.9.9.9".parse().unwrap()],
@@ -450,6 +450,8 @@ fn what_was_not_answered_is_said() {
             .ends_with(".hello  has no answer in the capture"),
         "{lines:#?}"
     );
+    let text = Talk::new(20880).open().say(0, &request).close().shown();
+    assert!(text.ends_with(" 1 frames, 1 other lines\n"), "{text}");
 }
 
 #[test]
