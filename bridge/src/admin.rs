@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use crate::app::Announced;
 use crate::config::place::{Problem, Source};
 use crate::config::text::{Bind, Secret};
+use crate::explain::Becomes;
 use crate::worker::Shard;
 
 pub use dump::{EndpointLine, ServiceLine};
@@ -76,6 +77,8 @@ pub(crate) struct Facts {
     pub(crate) announced: Arc<ArcSwap<Option<Report>>>,
     /// Whether the gateway has begun to serve, and whether it is stopping.
     pub(crate) phase: watch::Receiver<Phase>,
+    /// What the listeners make of their calls.
+    pub(crate) becomes: Becomes,
     /// What a caller must send; `None` on loopback without one.
     pub(crate) token: Option<Secret>,
 }
@@ -217,7 +220,7 @@ async fn explain(State(facts): State<Facts>, Path(service): Path<String>) -> Res
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
     let now = crate::worker::now(tokio::time::Instant::now());
-    match crate::explain::explain(&facts.directory.load(), &key, now) {
+    match crate::explain::explain(&facts.directory.load(), &key, facts.becomes, now) {
         Some(explanation) => Json(explanation).into_response(),
         None => (
             StatusCode::NOT_FOUND,

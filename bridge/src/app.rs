@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::announce::Announcements;
 use crate::admin::{self, Facts, Phase, Readiness};
-use crate::config::{Becomes, Config as Checked, Drain, Prepared};
+use crate::config::{Becomes, Config as Checked, Drain, Listener, Prepared};
 use crate::listener;
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -172,6 +172,10 @@ impl Gateway {
             shards: pool.shards().into(),
             announced: announced.clone(),
             phase: seen,
+            becomes: crate::explain::Becomes {
+                dubbo2: becomes(&config.listeners.dubbo2),
+                triple: becomes(&config.listeners.triple),
+            },
             token: config.admin.token.clone(),
         };
         let stop = control.draining().clone();
@@ -459,15 +463,11 @@ impl Bound {
             (&config.listeners.dubbo2, Wire::Dubbo2, "Dubbo2 consumers"),
             (&config.listeners.triple, Wire::Triple, "Triple consumers"),
         ];
-        for ((listener, wire, what), port) in wires.into_iter().zip(&mut addresses) {
-            let Some(listener) = listener else { continue };
+        for ((configured, wire, what), port) in wires.into_iter().zip(&mut addresses) {
+            let Some(listener) = configured else { continue };
             let (socket, address) = bind(listener.bind.value.0, what).await?;
             *port = Some(address);
-            listeners.push((
-                socket,
-                wire,
-                listener.becomes.as_ref().map(|becomes| encoding(becomes.value)),
-            ));
+            listeners.push((socket, wire, becomes(configured)));
         }
         let (admin, address) = bind(config.admin.bind.value.0, "the operator").await?;
         let [dubbo2, triple] = addresses;
@@ -495,12 +495,14 @@ async fn bind(address: SocketAddr, what: &'static str) -> Result<(TcpListener, S
     Ok((listener, address))
 }
 
-fn encoding(becomes: Becomes) -> Encoding {
-    match becomes {
+/// What a listener makes of its calls; `None` to decide by service and method.
+fn becomes(listener: &Option<Listener>) -> Option<Encoding> {
+    let becomes = listener.as_ref()?.becomes.as_ref()?;
+    Some(match becomes.value {
         Becomes::Dubbo2 => Encoding::Hessian2,
         Becomes::Wrapper => Encoding::Wrapper,
         Becomes::Protobuf => Encoding::Protobuf,
-    }
+    })
 }
 
 fn workers(config: &Config) -> usize {

@@ -136,11 +136,9 @@ async fn run(
         let (now, rng) = (worker.now(received), &mut worker.rng.borrow_mut());
         match caller.becomes {
             None => route::decide(service, caller.island(), &request, now, rng),
-            Some(Encoding::Hessian2 | Encoding::Opaque(_)) => {
-                route::decide_in(service, Island::Legacy, Why::Listener, &request, rng)
-            }
-            Some(Encoding::Wrapper | Encoding::Protobuf) => {
-                route::decide_in(service, Island::Mesh, Why::Listener, &request, rng)
+            Some(becomes) => {
+                let island = route::island_of(becomes);
+                route::decide_in(service, island, Why::Listener, &request, rng)
             }
         }
     };

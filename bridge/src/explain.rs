@@ -14,6 +14,8 @@ use crate::route::{self, ModeReason, Why};
 
 mod words;
 
+pub(crate) use words::authority;
+
 /// Everything known of a service.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
@@ -122,8 +124,26 @@ pub struct ModeLine {
     pub endpoints: usize,
 }
 
+/// What the listeners make of all their calls, whatever the service (a translator); `None` where the service decides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Becomes {
+    /// Of the calls of Dubbo2 consumers.
+    pub dubbo2: Option<Encoding>,
+    /// Of the calls of Triple and gRPC consumers.
+    pub triple: Option<Encoding>,
+}
+
+impl Becomes {
+    fn of(self, from: Island) -> Option<Encoding> {
+        match from {
+            Island::Legacy => self.dubbo2,
+            Island::Mesh => self.triple,
+        }
+    }
+}
+
 /// Explains a service; `None` when no call for it would go anywhere, and nothing is known of it.
-pub fn explain(directory: &Directory, key: &ServiceKey, now: Now) -> Option<Explanation> {
+pub fn explain(directory: &Directory, key: &ServiceKey, becomes: Becomes, now: Now) -> Option<Explanation> {
     let service = directory
         .find(Island::Legacy, key)
         .or_else(|| directory.find(Island::Mesh, key))?;
@@ -146,7 +166,7 @@ pub fn explain(directory: &Directory, key: &ServiceKey, now: Now) -> Option<Expl
         mesh: mesh_side(service, now),
         calls: CALLERS
             .into_iter()
-            .map(|(from, encoding)| crossing(service, from, encoding, now))
+            .map(|(from, encoding)| crossing(service, from, encoding, becomes.of(from), now))
             .collect(),
         notes: service.notes.clone(),
         sources: [directory.legacy.clone(), directory.mesh.clone()],
@@ -179,7 +199,7 @@ fn legacy_side(service: &Service, now: Now) -> Option<Side> {
 fn mesh_side(service: &Service, now: Now) -> Option<Side> {
     let side = service.mesh.as_ref()?;
     Some(Side {
-        host: Some(format!("{}:{}", side.host, side.port)),
+        host: Some(words::authority(&side.host, side.port)),
         paired_by: Some(side.paired_by),
         routes: side
             .routes
@@ -230,10 +250,22 @@ fn endpoint_line(endpoint: &Endpoint, now: Now) -> EndpointLine {
     }
 }
 
-fn crossing(service: &Service, from: Island, encoding: Encoding, now: Now) -> Crossing {
-    let (to, why) = match route::prefer(service, from, now) {
-        Some((island, why)) => (Some(island), words::why(why, from, island)),
-        None => (None, words::nowhere(service)),
+fn crossing(
+    service: &Service,
+    from: Island,
+    encoding: Encoding,
+    becomes: Option<Encoding>,
+    now: Now,
+) -> Crossing {
+    let (to, why) = match becomes.map(route::island_of) {
+        Some(island) if route::is_usable(service, island, now) => {
+            (Some(island), words::why(Why::Listener, from, island))
+        }
+        Some(island) => (None, words::not_there(island)),
+        None => match route::prefer(service, from, now) {
+            Some((island, why)) => (Some(island), words::why(why, from, island)),
+            None => (None, words::nowhere(service)),
+        },
     };
     Crossing {
         from,
@@ -241,13 +273,13 @@ fn crossing(service: &Service, from: Island, encoding: Encoding, now: Now) -> Cr
         to,
         why,
         modes: to
-            .map(|island| modes(service, island, encoding))
+            .map(|island| modes(service, island, encoding, becomes))
             .unwrap_or_default(),
     }
 }
 
 /// The modes of all endpoints of an island, equal ones counted together.
-fn modes(service: &Service, island: Island, from: Encoding) -> Vec<ModeLine> {
+fn modes(service: &Service, island: Island, from: Encoding, becomes: Option<Encoding>) -> Vec<ModeLine> {
     let clusters: Vec<&Cluster> = match island {
         Island::Legacy => service.legacy.iter().map(|side| &*side.cluster).collect(),
         Island::Mesh => service
@@ -272,7 +304,7 @@ fn modes(service: &Service, island: Island, from: Encoding) -> Vec<ModeLine> {
     };
     for (methods, bound) in groups {
         for endpoint in &endpoints {
-            let choice = route::choose_mode(service, endpoint, from, *bound, None);
+            let choice = route::choose_mode(service, endpoint, from, *bound, becomes);
             let line = ModeLine {
                 methods,
                 mode: choice.mode,

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use codecs::Encoding;
 use registries::directory::{Cluster, Island, MeshSide, Service};
 use registries::route::{Forward, RetryPolicy, Route, RouteAction, WeightedCluster};
 
@@ -213,8 +214,16 @@ fn exists(service: &Service, island: Island) -> bool {
     }
 }
 
+/// The island that speaks an encoding, for calls that a listener turns into it.
+pub fn island_of(becomes: Encoding) -> Island {
+    match becomes {
+        Encoding::Hessian2 | Encoding::Opaque(_) => Island::Legacy,
+        Encoding::Wrapper | Encoding::Protobuf => Island::Mesh,
+    }
+}
+
 /// An island is usable when a call could reach an endpoint there now: in the mesh by whatever rule.
-fn is_usable(service: &Service, island: Island, now: Now) -> bool {
+pub fn is_usable(service: &Service, island: Island, now: Now) -> bool {
     match island {
         Island::Legacy => service
             .legacy

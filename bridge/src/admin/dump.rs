@@ -63,7 +63,7 @@ fn line(service: &Service) -> ServiceLine {
             .map_or(0, |side| side.cluster.endpoints.len()),
         mesh: mesh.map_or(0, |side| distinct(&side.clusters)),
         host: mesh
-            .map(|side| format!("{}:{}", side.host, side.port))
+            .map(|side| crate::explain::authority(&side.host, side.port))
             .unwrap_or_default(),
         notes: service.notes.clone(),
     }

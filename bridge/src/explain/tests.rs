@@ -41,7 +41,13 @@ fn directory() -> Directory {
 
 #[test]
 fn says_where_calls_go_and_how() {
-    let explanation = explain(&directory(), &"shop.v1.Orders".parse().unwrap(), Now::default()).unwrap();
+    let explanation = explain(
+        &directory(),
+        &"shop.v1.Orders".parse().unwrap(),
+        Becomes::default(),
+        Now::default(),
+    )
+    .unwrap();
     assert_eq!(
         (explanation.service.as_str(), explanation.names.as_slice()),
         ("com.acme.Orders:1.0", &["shop.v1.Orders".to_owned()][..])
@@ -97,7 +103,15 @@ fn says_where_calls_go_and_how() {
         "the legacy island has no usable native, the mesh island has"
     );
     assert!(serde_json::to_value(&explanation).is_ok());
-    assert!(explain(&directory(), &"com.acme.None".parse().unwrap(), Now::default()).is_none());
+    assert!(
+        explain(
+            &directory(),
+            &"com.acme.None".parse().unwrap(),
+            Becomes::default(),
+            Now::default()
+        )
+        .is_none()
+    );
 }
 
 #[test]
@@ -114,7 +128,7 @@ fn says_why_calls_go_nowhere() {
         ..Service::new(key.clone())
     };
     directory.services.insert(key.clone(), Arc::new(empty));
-    let explanation = explain(&directory, &key, Now::default()).unwrap();
+    let explanation = explain(&directory, &key, Becomes::default(), Now::default()).unwrap();
     assert!(
         explanation
             .calls
@@ -123,4 +137,50 @@ fn says_why_calls_go_nowhere() {
     );
     assert_eq!(explanation.calls[0].why, "no island has a usable native");
     assert_eq!(explanation.legacy.unwrap().timeouts, [(String::new(), 3000)]);
+}
+
+/// A translator's listeners decide where calls go, also against a native of the caller's own.
+#[test]
+fn what_calls_become_decides_where_they_go() {
+    let directory = directory();
+    let key: ServiceKey = "com.acme.Orders:1.0".parse().unwrap();
+    let becomes = Becomes {
+        dubbo2: Some(Encoding::Protobuf),
+        triple: Some(Encoding::Hessian2),
+    };
+    let explanation = explain(&directory, &key, becomes, Now::default()).unwrap();
+    let [legacy, wrapper, protobuf] = &explanation.calls[..] else {
+        panic!("{:?}", explanation.calls);
+    };
+    assert_eq!(legacy.to, Some(Island::Mesh));
+    assert_eq!(
+        legacy.why,
+        "the listener's `becomes` sends them to the mesh island"
+    );
+    assert_eq!(
+        (
+            legacy.modes[0].mode,
+            legacy.modes[0].encoding,
+            legacy.modes[0].reason
+        ),
+        (Mode::Protobuf, "protobuf", ModeReason::Listener)
+    );
+    for call in [wrapper, protobuf] {
+        assert!(call.to.is_none() && call.modes.is_empty());
+        assert_eq!(
+            call.why,
+            "the listener sends them to the legacy island, which has no usable native"
+        );
+    }
+}
+
+#[test]
+fn a_host_of_the_file_has_its_port_once() {
+    for (host, port, shown) in [
+        ("127.0.0.1:50052", 50052, "127.0.0.1:50052"),
+        ("orders.svc", 80, "orders.svc:80"),
+        ("[::1]:50052", 50052, "[::1]:50052"),
+    ] {
+        assert_eq!(words::authority(host, port), shown);
+    }
 }

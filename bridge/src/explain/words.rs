@@ -18,6 +18,14 @@ pub(super) fn encoding(encoding: Encoding) -> &'static str {
     }
 }
 
+/// A host with its port; the name of a host in the file may have one.
+pub(crate) fn authority(host: &str, port: u16) -> String {
+    match host.rsplit_once(':') {
+        Some((_, of_host)) if of_host.parse::<u16>().is_ok() => host.to_owned(),
+        _ => format!("{host}:{port}"),
+    }
+}
+
 /// Why a call goes to an island.
 pub(super) fn why(why: Why, from: Island, to: Island) -> String {
     match why {
@@ -27,8 +35,19 @@ pub(super) fn why(why: Why, from: Island, to: Island) -> String {
             from.as_str(),
             to.as_str()
         ),
-        Why::Listener => "the listener says so".to_owned(),
+        Why::Listener => format!(
+            "the listener's `becomes` sends them to the {} island",
+            to.as_str()
+        ),
     }
+}
+
+/// Why calls that a listener sends to an island go nowhere.
+pub(super) fn not_there(island: Island) -> String {
+    format!(
+        "the listener sends them to the {} island, which has no usable native",
+        island.as_str()
+    )
 }
 
 /// Why calls go nowhere.
