@@ -368,7 +368,7 @@ fn wrong_input_is_told_by_name() {
             &["broken.json is no JSON", "line 1"],
         ),
         (&["draft", "other.json"], 1, &["other.json", "no canonicalName"]),
-        (&["draft", "good.json", "--hints", "gone.yaml"], 1, &["gone.yaml"]),
+        (&["draft", "good.json", "--hints", "gone.yaml"], 2, &["gone.yaml"]),
         (
             &["draft", "good.json", "--hints", "hints.yaml"],
             2,
@@ -604,4 +604,108 @@ mod center {
             .says(1, &["cannot connect to zookeeper"]);
         assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
     }
+}
+
+/// What hints are refused for names their file, and ends with the status of a wrong command line.
+#[test]
+fn wrong_hints_are_named_by_their_file() {
+    let place = Place::new();
+    place.write("a.json", &small("a.Users", "a.User"));
+    for (hints, words) in [
+        (
+            "metods: {}\n",
+            "hints wrong.yaml: line 1, column 1: unknown field `metods`",
+        ),
+        ("methods: [1]\n", "hints wrong.yaml: line 1, column 10: "),
+        ("[: {", "hints wrong.yaml: line 1, column "),
+        (
+            "rules: {sub_ms: maybe}\n",
+            "hints wrong.yaml: line 1, column 17: unknown variant `maybe`",
+        ),
+        (
+            "rules: {foo: drop}\n",
+            "hints wrong.yaml: rules: foo: no such rule",
+        ),
+        (
+            "exceptions: {a.X: NOPE}\n",
+            "hints wrong.yaml: a.X: code: NOPE is no gRPC error code",
+        ),
+        (
+            "names: {a.User: '1 2'}\n",
+            "hints wrong.yaml: names: a.User: \"1 2\" is no class name",
+        ),
+        ("package: 'a b'\n", "package \"a b\" is no protobuf package"),
+    ] {
+        place.write("wrong.yaml", hints);
+        let refused = place.run(&["draft", "a.json", "--hints", "wrong.yaml", "--out", "out"]);
+        refused.says(2, &[words]);
+        assert!(!refused.err.contains("<input>"), "{}", refused.err);
+    }
+    std::fs::write(place.path("wrong.yaml"), [0xff]).unwrap();
+    for (hints, words) in [
+        ("wrong.yaml", "wrong.yaml is not UTF-8"),
+        ("none.yaml", "read none.yaml"),
+        (".", ". is a folder"),
+    ] {
+        place
+            .run(&["draft", "a.json", "--hints", hints, "--out", "out"])
+            .says(2, &[words]);
+    }
+    assert!(!place.path("out").exists());
+}
+
+/// The report says what was left out: where it cannot be written, nothing else is.
+#[test]
+fn a_draft_is_written_whole_or_not_at_all() {
+    let place = Place::new();
+    place.write("a.json", &small("a.Users", "a.User"));
+    for report in ["none/report.txt", ".", "/dev/full"] {
+        place
+            .run(&["draft", "a.json", "--out", "out", "--report", report])
+            .says(1, &[&format!("write the report {report}: ")]);
+        assert!(!place.path("out").exists(), "{report}");
+    }
+    // The last one cannot be written: the others are not, either.
+    std::fs::create_dir_all(place.path("out/a.yaml")).unwrap();
+    place
+        .run(&[
+            "draft",
+            "a.json",
+            "--out",
+            "out",
+            "--report",
+            "report.txt",
+            "--force",
+        ])
+        .says(1, &["write out/a.yaml: it is no file"]);
+    let left: Vec<_> = std::fs::read_dir(place.path("out")).unwrap().collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    let options = place.path("out/unified_idl_extend");
+    assert_eq!(std::fs::read_dir(options).unwrap().count(), 0);
+    assert!(place.read("report.txt").contains("a: 1 rpcs"));
+}
+
+#[test]
+fn what_binds_nothing_is_not_ok() {
+    let place = Place::new();
+    place.write("empty.pb", "").write("empty.proto", "");
+    for (name, text, words) in [
+        ("a.yaml", "", "binding a.yaml: binds no service"),
+        ("a.yaml", "# nothing\n", "binding a.yaml: binds no service"),
+        ("a.yaml", "services: []\n", "binding a.yaml: binds no service"),
+        (
+            "a.yaml",
+            "descriptors: [empty.pb]\n",
+            "binding a.yaml: binds no service",
+        ),
+        ("empty.pb", "", "binding empty.pb: has no service"),
+        ("empty.proto", "", "binding empty.proto: has no service"),
+    ] {
+        place.write(name, text);
+        let checked = place.run(&["check", name]);
+        checked.says(1, &[words]);
+        assert!(checked.out.is_empty(), "{}", checked.out);
+    }
+    let checked = place.run(&["check", "a.yaml", "--output", "json"]);
+    checked.says(1, &["\"ok\": false"]);
 }

@@ -15,6 +15,7 @@ pub mod schema;
 mod tests;
 pub mod transcode;
 pub(crate) mod wire;
+mod yaml;
 pub(crate) mod zone;
 
 pub use binding::{Bindings, ExceptionsMode, MethodBinding, NoMethod, NullResult, ServiceBinding};

@@ -142,6 +142,9 @@ fn load_file(
             ),
         }
     })?;
+    if loaded.services().is_empty() {
+        return Err(format!("{shown} binds no service"));
+    }
     for service in loaded.services() {
         if bindings.services.get(&service.key).is_some() {
             return Err(format!("{shown}: {} is bound in another file, too", service.key));
@@ -264,6 +267,11 @@ mod tests {
                 "- binding.yaml\n",
                 vec![("binding.yaml", "services: 1")],
                 "binding.yaml",
+            ),
+            (
+                "- binding.yaml\n",
+                vec![("binding.yaml", "")],
+                "binding.yaml binds no service",
             ),
             (
                 "- {service: a.B, mode: protobuf}\n",

@@ -160,6 +160,17 @@ pub enum Policy {
     Drop,
 }
 
+impl Policy {
+    /// Its name in binding files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Error => "error",
+            Self::Drop => "drop",
+        }
+    }
+}
+
 /// Which way a conversion goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {

@@ -44,6 +44,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                     .map(|service| service.methods.len())
                     .sum();
                 let services = bindings.services().len();
+                if services == 0 {
+                    faults.push(unbound(file));
+                    continue;
+                }
                 lines.push(format!(
                     "{}: ok, {services} services, {methods} methods",
                     file.display()
@@ -74,6 +78,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
             Err(anyhow!("{last}").into())
         }
+    }
+}
+
+/// A file that is empty, or lists no service, loads; it does nothing, which nobody wrote a file for.
+fn unbound(file: &Path) -> LoadError {
+    LoadError {
+        file: file.display().to_string(),
+        object: String::new(),
+        member: String::new(),
+        problem: "binds no service".to_owned(),
     }
 }
 

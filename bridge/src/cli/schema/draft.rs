@@ -9,7 +9,7 @@ use codecs::protobuf::draft::{
 };
 
 use super::input::{self, Center, Found};
-use super::output::{File, is_drafted};
+use super::output::{self, File, Staged, is_drafted};
 use crate::cli::{Failure, say};
 
 /// Draft a .proto, its binding and a lock file from the service definitions of a metadata center
@@ -50,9 +50,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let hints = arguments.hints.as_deref().map(input::text).transpose()?;
+    let hints = arguments.hints.as_deref().map(input::text).transpose();
+    let hints = hints.map_err(|error| Failure::Wrong(format!("{error:#}")))?;
     let mut found = match arguments.center.read() {
-        Some(read) => skipping(read?, hints.as_deref())?,
+        Some(read) => skipping(read?, arguments, hints.as_deref())?,
         None => input::files(&arguments.definitions)?,
     };
     let mut report = Report::default();
@@ -63,16 +64,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .map(|line| format!("cannot be read: {line}")),
     );
     let drafts = drafts(arguments, &found, hints.as_deref(), &mut report)?;
-    let written = write(arguments, &drafts);
+    // First: where it cannot be told what was left out, nothing is written.
     report.tell(arguments.report.as_deref())?;
     if drafts.is_empty() {
         return Err(anyhow!("no method can be drafted: see the report").into());
     }
-    written
+    write(arguments, &drafts)
 }
 
 /// What one node of a metadata center holds must not keep the others from being drafted.
-fn skipping(found: Found, hints: Option<&str>) -> Result<Found, Failure> {
+fn skipping(found: Found, arguments: &Arguments, hints: Option<&str>) -> Result<Found, Failure> {
     let mut kept = Found {
         refused: found.refused,
         ..Found::default()
@@ -84,7 +85,7 @@ fn skipping(found: Found, hints: Option<&str>) -> Result<Found, Failure> {
         };
         match draft::packages(&[source], hints) {
             Err(error @ DraftError::Definition { .. }) => kept.refused.push(error.to_string()),
-            Err(error) => return Err(failure(error)),
+            Err(error) => return Err(failure(arguments, error)),
             Ok(_) => kept.definitions.push((origin, text)),
         }
     }
@@ -129,7 +130,7 @@ fn drafts(
         .iter()
         .map(|(origin, text)| Source { origin, text })
         .collect();
-    let packages = draft::packages(&sources, hints).map_err(failure)?;
+    let packages = draft::packages(&sources, hints).map_err(|error| failure(arguments, error))?;
     if arguments.lock.is_some() && packages.len() > 1 {
         let names: Vec<&str> = packages.keys().map(String::as_str).collect();
         return Err(Failure::Wrong(format!(
@@ -179,7 +180,7 @@ fn drafts(
             Err(DraftError::Lock(problem)) => {
                 return Err(Failure::Wrong(format!("lock file {}: {problem}", lock.display())));
             }
-            Err(error) => return Err(failure(error)),
+            Err(error) => return Err(failure(arguments, error)),
         }
     }
     let unused = unused.into_iter().flatten();
@@ -190,12 +191,15 @@ fn drafts(
 }
 
 /// What the hints or the lock say is the operator's own text; the rest is not.
-fn failure(error: DraftError) -> Failure {
-    match error {
-        DraftError::Hints(_) | DraftError::Lock(_) | DraftError::Package(_) => {
+fn failure(arguments: &Arguments, error: DraftError) -> Failure {
+    match (error, &arguments.hints) {
+        (DraftError::Hints(problem), Some(file)) => {
+            Failure::Wrong(format!("hints {}: {problem}", file.display()))
+        }
+        (error @ (DraftError::Hints(_) | DraftError::Lock(_) | DraftError::Package(_)), _) => {
             Failure::Wrong(error.to_string())
         }
-        other => Failure::Failed(other.into()),
+        (other, _) => Failure::Failed(other.into()),
     }
 }
 
@@ -240,14 +244,21 @@ fn write(arguments: &Arguments, drafts: &[Package]) -> Result<(), Failure> {
         )
         .into());
     }
-    for file in &files {
-        if file.is_there() {
-            say(&format!("unchanged {}", file.path().display()))?;
-        } else {
-            file.write()?;
-            say(&format!("wrote {}", file.path().display()))?;
-        }
+    // All of them lie beside their places before the first takes its place: a full disk changes nothing.
+    let staged: Vec<Staged<'_>> = new.iter().map(|file| file.stage()).collect::<Result<_, _>>()?;
+    let changed: BTreeSet<&Path> = new.iter().map(|file| file.path()).collect();
+    for file in staged {
+        file.commit()?;
     }
+    let lines = files.iter().map(|file| {
+        let done = if changed.contains(file.path()) {
+            "wrote"
+        } else {
+            "unchanged"
+        };
+        format!("{done} {}", file.path().display())
+    });
+    say(&lines.collect::<Vec<_>>().join("\n"))?;
     Ok(())
 }
 
@@ -275,7 +286,14 @@ impl Report {
         text.push('\n');
         match file {
             Some(path) => {
-                std::fs::write(path, text).with_context(|| format!("write the report {}", path.display()))
+                // A pipe or a device has no place beside it.
+                let other = std::fs::metadata(path).is_ok_and(|file| !file.is_file());
+                let written = if other {
+                    std::fs::write(path, text)
+                } else {
+                    output::replace(path, text.as_bytes())
+                };
+                written.with_context(|| format!("write the report {}", path.display()))
             }
             None => {
                 let written = std::io::stderr().lock().write_all(text.as_bytes());

@@ -104,25 +104,54 @@ impl File {
         })
     }
 
-    /// Writes it, whole or not at all; the folders above it are made.
-    pub(super) fn write(&self) -> anyhow::Result<()> {
+    /// Writes it beside its place, into which [`Staged::commit`] puts it; the folders above it are made.
+    pub(super) fn stage(&self) -> anyhow::Result<Staged<'_>> {
         let about = || format!("write {}", self.path.display());
-        let Some(name) = self.path.file_name() else {
-            bail!("{} is no file", self.path.display());
-        };
+        if self.path.file_name().is_none() || self.path.is_dir() {
+            bail!("write {}: it is no file", self.path.display());
+        }
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).with_context(about)?;
         }
-        let mut beside = name.to_owned();
-        beside.push(format!(".{}.new", std::process::id()));
-        let beside = self.path.with_file_name(beside);
-        let written =
-            std::fs::write(&beside, &self.bytes).and_then(|()| std::fs::rename(&beside, &self.path));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&beside);
-        }
-        written.with_context(about)
+        Staged::new(&self.path, &self.bytes).with_context(about)
     }
+}
+
+/// A file that is written and not in its place yet; dropped, it is gone.
+#[derive(Debug)]
+pub(super) struct Staged<'p> {
+    path: &'p Path,
+    beside: PathBuf,
+}
+
+impl<'p> Staged<'p> {
+    fn new(path: &'p Path, bytes: &[u8]) -> std::io::Result<Self> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.new", std::process::id()));
+        let beside = path.with_file_name(name);
+        let staged = Self { path, beside };
+        std::fs::write(&staged.beside, bytes)?;
+        Ok(staged)
+    }
+
+    /// Puts it into its place.
+    pub(super) fn commit(self) -> anyhow::Result<()> {
+        let about = || format!("write {}", self.path.display());
+        std::fs::rename(&self.beside, self.path).with_context(about)
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        // It is not there any more when it is in its place.
+        let _ = std::fs::remove_file(&self.beside);
+    }
+}
+
+/// Writes a file, whole or not at all.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let staged = Staged::new(path, bytes)?;
+    std::fs::rename(&staged.beside, path)
 }
 
 /// Whether a text is as a draft wrote it. Line ends may be those of another system.
@@ -153,8 +182,11 @@ mod tests {
         let path = folder.path().join("deep/a.proto");
         let file = File::marked(path.clone(), "//", "one\ntwo\n");
         assert!(!file.is_edited().unwrap() && !file.is_there());
-        file.write().unwrap();
+        drop(file.stage().unwrap());
+        assert!(!file.is_there(), "staged is not written");
+        file.stage().unwrap().commit().unwrap();
         assert!(file.is_there());
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         let next = File::marked(path.clone(), "//", "three\n");
         let made = File::made_from(folder.path().join("deep/a.pb"), &path, vec![1]);
         assert!(!next.is_edited().unwrap(), "an older draft may go");

@@ -31,7 +31,7 @@ const MOST_FAULTS: usize = 1000;
 
 pub(super) fn load(file: &str, yaml: &str, read: &mut ReadFile<'_>) -> Result<Bindings, Vec<LoadError>> {
     let raw: BindingFile =
-        serde_saphyr::from_str(yaml).map_err(|error| vec![LoadError::new("", "", error.to_string())])?;
+        crate::protobuf::yaml::parse(yaml).map_err(|problem| vec![LoadError::new("", "", problem)])?;
     let schema = Schema::load(&raw.descriptors, &raw.includes, read)?;
     let mut compiler = Compiler::new(&raw, schema.pool());
     let mut services = Vec::new();

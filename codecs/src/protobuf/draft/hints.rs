@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use crate::protobuf::binding::Bindings;
+use crate::protobuf::{JavaType, LoadError, Policy, yaml};
+
 /// What definitions do not say. Unknown keys are errors.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,7 +33,7 @@ pub struct Hints {
     pub strict: bool,
     /// The binding's `rules`: `allow`, `error` or `drop` by rule.
     #[serde(default)]
-    pub rules: BTreeMap<String, String>,
+    pub rules: BTreeMap<String, Policy>,
     /// The gRPC code of an exception, by its class.
     #[serde(default)]
     pub exceptions: BTreeMap<String, String>,
@@ -71,9 +74,38 @@ impl Hints {
             {
                 Ok(Self::default())
             }
-            Some(text) => serde_saphyr::from_str(text).map_err(|error| error.to_string()),
+            Some(text) => {
+                let hints: Self = yaml::parse(text)?;
+                hints.check()?;
+                Ok(hints)
+            }
             None => Ok(Self::default()),
         }
+    }
+
+    /// What would make every draft fail, told before one is made.
+    fn check(&self) -> Result<(), String> {
+        for (canonical, binary) in &self.names {
+            if JavaType::parse(binary).is_none_or(|java| java.name() != Some(binary)) {
+                return Err(format!("names: {canonical}: {binary:?} is no class name"));
+            }
+        }
+        // The binding will hold these as they are: its own checks say what is wrong with them. JSON is YAML.
+        let rules = self.rules.iter().map(|(rule, policy)| (rule, policy.name()));
+        let exceptions = self
+            .exceptions
+            .iter()
+            .map(|(class, code)| serde_json::json!({"java": class, "code": code}));
+        let binding = serde_json::json!({
+            "rules": rules.collect::<BTreeMap<_, _>>(),
+            "exceptions": exceptions.collect::<Vec<_>>(),
+        });
+        let none = &mut |_: &str| Err("hints name no file".to_owned());
+        Bindings::load_all("", &binding.to_string(), none).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(fault).collect();
+            faults.join("; ")
+        })?;
+        Ok(())
     }
 
     /// Every hint by the name that a report gives it.
@@ -92,4 +124,15 @@ impl Hints {
             )
             .collect()
     }
+}
+
+/// A fault of the binding as one of the hints.
+fn fault(fault: &LoadError) -> String {
+    let parts = [&fault.object, &fault.member, &fault.problem];
+    let parts: Vec<&str> = parts
+        .map(String::as_str)
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    parts.join(": ")
 }

@@ -45,7 +45,7 @@ impl Drafter {
         if !hints.rules.is_empty() {
             binding.push_str("rules:\n");
             for (rule, policy) in &hints.rules {
-                let _ = writeln!(binding, "  {}: {}", quoted(rule), quoted(policy));
+                let _ = writeln!(binding, "  {}: {}", quoted(rule), quoted(policy.name()));
             }
         }
         if !hints.exceptions.is_empty() {
