@@ -25,13 +25,14 @@ use registries::istiod::publish::AnyRegistrar;
 use registries::merge::{Bindings, Options};
 use registries::mesh_view::HostPort;
 use registries::zookeeper;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::announce::Announcements;
 use crate::admin::{self, Facts, Phase, Readiness};
+use crate::config::text::{named, whole};
 use crate::config::{Becomes, Config as Checked, Drain, Listener, Prepared};
 use crate::listener;
 use crate::tasks::Tasks;
@@ -46,11 +47,19 @@ const ACCESS_QUEUE: usize = 8_192;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The name that all replicas of this gateway share. It marks what they announce.
+    #[serde(deserialize_with = "named")]
     pub installation: String,
     /// This replica's name, unlike that of every other replica.
+    #[serde(deserialize_with = "named")]
     pub replica: String,
     /// Data-plane threads; absent for one a core.
+    #[serde(deserialize_with = "threads")]
     pub workers: Option<NonZeroUsize>,
+}
+
+/// More threads than any machine has cores are a slip of the keyboard.
+fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error> {
+    whole(deserializer, "bridge.workers", 1..=1024).map(NonZeroUsize::new)
 }
 
 impl Default for Config {
@@ -125,6 +134,10 @@ struct Reload {
 /// The sections of the file that a reload changes; the others need a restart.
 const RELOADED: [&str; 6] = ["services", "bindings", "migration", "limits", "timeouts", "drain"];
 
+/// The keys of those sections that a reload leaves as they are: clusters keep the connect timeout they were made with, and the
+/// first view is over.
+const KEPT: [[&str; 2]; 2] = [["timeouts", "connect"], ["timeouts", "first_view"]];
+
 impl Gateway {
     /// Binds every port, then starts. `observer` is offered every access record.
     ///
@@ -134,7 +147,7 @@ impl Gateway {
         prepared: Prepared,
         observer: Option<mpsc::Sender<AccessRecord>>,
     ) -> Result<Self, StartError> {
-        let Prepared { config, bindings } = prepared;
+        let Prepared { config, bindings, .. } = prepared;
         let bound = Bound::open(&config).await?;
         let registrar = announce::registrar(&config).await?;
         let mut ports = bound.ports;
@@ -218,10 +231,10 @@ impl Gateway {
         })
     }
 
-    /// Takes over what a changed file says of services, bindings, stages, limits, timeouts, drain and log level. Gives the
-    /// sections that changed, too, and need a restart.
+    /// Takes over what a changed file says of services, bindings, stages, limits, timeouts (not `connect` and `first_view`), drain
+    /// and the log level. Gives what else changed, which needs a restart: sections, and keys of those that are taken over.
     pub fn reload(&mut self, prepared: Prepared) -> Vec<String> {
-        let Prepared { config, bindings } = prepared;
+        let Prepared { config, bindings, .. } = prepared;
         let stages = match config.migration.checked() {
             Ok(stages) => stages,
             // A prepared configuration was checked.
@@ -245,6 +258,13 @@ impl Gateway {
                     // What is in force is shown, not what the file would like.
                     *value = was;
                 }
+            }
+        }
+        for [section, key] in KEPT {
+            let (was, is) = (&old[section][key], &mut new[section][key]);
+            if was != is {
+                restart.push(format!("{section}.{key}"));
+                *is = was.clone();
             }
         }
         self.reload.settings.store(Arc::new(settings(&config)));

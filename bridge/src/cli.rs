@@ -143,6 +143,10 @@ fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
 }
 
+fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
+}
+
 /// The runtime of everything but the calls: two threads, so that a large merge does not stop the heartbeats.
 fn control_runtime() -> Result<tokio::runtime::Runtime, Failure> {
     use anyhow::Context;

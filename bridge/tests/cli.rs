@@ -261,6 +261,133 @@ fn check_points_at_the_place() {
 }
 
 #[test]
+fn check_names_file_key_and_range() {
+    let mesh = |istiod: &str, publish: &str| {
+        format!(
+            "mesh:\n- istiod:\n    address: istiod:15010\n    {istiod}\n  publish:\n    namespace: other\n    {publish}\n"
+        )
+    };
+    for (more, at, words) in [
+        (
+            "limits:\n  hops: 0\n".to_owned(),
+            "6:9",
+            "\"0\" is out of range for `limits.hops` (expected 1 to 255)",
+        ),
+        (
+            "limits:\n  hops: many\n".to_owned(),
+            "6:9",
+            "`limits.hops` (expected 1 to 255)",
+        ),
+        (
+            "limits:\n  hops: 300\n".to_owned(),
+            "6:9",
+            "`limits.hops` (expected 1 to 255)",
+        ),
+        (
+            "limits: {connections: 0}\n".to_owned(),
+            "5:23",
+            "`limits.connections` (expected 1 to 4294967295)",
+        ),
+        (
+            "limits: {message: 0}\n".to_owned(),
+            "5:19",
+            "`limits.message` (expected 1KiB to 1GiB)",
+        ),
+        (
+            "timeouts: {heartbeat: 0s}\n".to_owned(),
+            "5:23",
+            "`timeouts.heartbeat` (expected 1ms to 24h)",
+        ),
+        (
+            "bridge: {workers: 0}\n".to_owned(),
+            "5:19",
+            "`bridge.workers` (expected 1 to 1024)",
+        ),
+        ("bridge: {replica: ''}\n".to_owned(), "5:19", "is no name"),
+        (
+            mesh("suffixes: []", "via: mcp\n    mcp_bind: '127.0.0.1:0'"),
+            "8:15",
+            "`mesh.istiod.suffixes` is empty (expected at least one",
+        ),
+        (
+            mesh("service_port: 0", "via: mcp\n    mcp_bind: '127.0.0.1:0'"),
+            "8:19",
+            "`mesh.istiod.service_port` (expected 1 to 65535)",
+        ),
+        (
+            mesh("", "via: mcp\n    mcp_bind: '127.0.0.1:0'\n    hold_percent: 150"),
+            "13:19",
+            "\"150\" is out of range for `mesh.publish.hold_percent` (expected 0 to 100)",
+        ),
+        (
+            mesh("", "via: kubernetes\n    kubeconfig: /no/such/file"),
+            "12:17",
+            "use the Kubernetes credentials of /no/such/file",
+        ),
+        (
+            mesh("", "via: kubernetes\n    kubeconfig: /dev/null"),
+            "12:17",
+            "use the Kubernetes credentials of /dev/null",
+        ),
+    ] {
+        let (_folder, path) = written(&format!("{CONFIG}{more}"));
+        let (code, _, said) = run(&["check", &path]);
+        assert!(
+            code == Some(2) && said.contains(&format!("{path}:{at}: ")) && said.contains(words),
+            "{more}: {code:?} {said}"
+        );
+        assert_eq!(run(&["run", "--config", &path]).0, Some(2), "{more}");
+    }
+}
+
+/// What only a pod has is no fault of the file: its author checks it elsewhere.
+#[test]
+fn check_warns_of_what_another_machine_has() {
+    let edge = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/edge/landbridge.yaml");
+    let checked = |more: &[&str]| {
+        let arguments = [&["check", edge], more].concat();
+        let ended = landbridge(&arguments)
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (ended.status.code(), text(ended.stdout), text(ended.stderr))
+    };
+    let (code, said, warned) = checked(&[]);
+    assert!(
+        code == Some(0) && said.ends_with("landbridge.yaml: ok\n"),
+        "{said}"
+    );
+    assert!(
+        warned.starts_with("warning: ")
+            && warned.contains("credentials of the pod")
+            && warned.contains("`kubeconfig`"),
+        "{warned}"
+    );
+    let (code, said, _) = checked(&["--output", "json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &said["ok"]), (Some(0), &true.into()));
+    assert!(said["warnings"][0]["line"].is_u64(), "{said}");
+}
+
+/// What a reload changes, in one list, wherever a reader looks.
+#[test]
+fn what_a_reload_changes_is_said_alike_everywhere() {
+    let list = "services, bindings, stages, limits, timeouts (not `connect` and `first_view`), drain and the log level";
+    let (_, help, _) = run(&["run", "--help"]);
+    let read =
+        |name: &str| std::fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for (place, text) in [
+        ("help", help),
+        ("README.md", read("README.md")),
+        ("CHANGELOG.md", read("CHANGELOG.md")),
+    ] {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(list), "{place}: {text}");
+    }
+}
+
+#[test]
 fn a_taken_port_ends_the_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

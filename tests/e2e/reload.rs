@@ -14,13 +14,14 @@ async fn services_and_limits_change_without_a_restart() {
     let port = running.gateway.ports().dubbo2.unwrap();
     let slow = hello("a.B", "slow-500");
     let changed = format!(
-        "services:\n- {{service: a.B, dubbo2: {}}}\nlimits: {{message: 1MiB}}\nlisteners: {{dubbo2: {{bind: '{port}'}}}}\n",
+        "services:\n- {{service: a.B, dubbo2: {}}}\nlimits: {{message: 1MiB}}\n\
+         timeouts: {{call: 4s, connect: 1s, first_view: 5s}}\nlisteners: {{dubbo2: {{bind: '{port}'}}}}\n",
         second.address()
     );
     let reload = async {
         assert!(first.received(1).await);
         let restart = running.gateway.reload(prepare(&file(&changed), &[]).unwrap());
-        assert_eq!(restart, ["listeners"]);
+        assert_eq!(restart, ["listeners", "timeouts.connect"]);
         until("the new service is known", || {
             running.gateway.directory().services.len() == 1
         })

@@ -14,7 +14,8 @@ use crate::telemetry;
 
 /// Run the gateway until SIGTERM or SIGINT, then drain; a second signal stops at once
 ///
-/// A changed file, or SIGHUP, reloads services, bindings, stages, limits, timeouts and the log level.
+/// A changed file, or SIGHUP, reloads services, bindings, stages, limits, timeouts (not `connect` and `first_view`), drain
+/// and the log level, all or nothing; what else changed needs a restart, and the log says so.
 /// Ends with 0 when no call was cut.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

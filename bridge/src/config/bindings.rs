@@ -12,7 +12,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use super::place::Problems;
+use super::islands::Lacking;
+use super::place::{Problem, Problems};
 
 /// One entry: a binding file, or a service's place in the mesh.
 #[derive(Debug, Clone, Serialize)]
@@ -68,6 +69,8 @@ impl<'de> Deserialize<'de> for Binding {
 pub struct Prepared {
     /// The configuration.
     pub config: Config,
+    /// What is missing on this machine, and may be there where the gateway runs.
+    pub warnings: Vec<Problem>,
     /// What pairs the two sides.
     pub(crate) bindings: Bindings,
 }
@@ -86,9 +89,19 @@ impl Prepared {
     /// # Errors
     /// Everything found wrong with it, each at the entry that names it.
     pub fn of(config: Config) -> Result<Self, Problems> {
-        Self::reading(config, &mut |path| {
+        let lacking = config.mesh.as_ref().map(|mesh| mesh.credentials(&config.source));
+        let prepared = Self::reading(config, &mut |path| {
             std::fs::read(path).map_err(|error| error.to_string())
-        })
+        });
+        match lacking {
+            Some(Err(Lacking::Fault(fault))) => Err(Problems::and(prepared.err(), fault)),
+            Some(Err(Lacking::Warning(warning))) => {
+                let mut prepared = prepared?;
+                prepared.warnings.push(warning);
+                Ok(prepared)
+            }
+            None | Some(Ok(())) => prepared,
+        }
     }
 
     /// The same, with files that are read otherwise than from disk.
@@ -118,7 +131,13 @@ impl Prepared {
                 problems.push(config.source.problem(entry.referenced, message));
             }
         }
-        Problems::none_or(problems, Self { config, bindings })
+        let warnings = Vec::new();
+        let prepared = Self {
+            config,
+            warnings,
+            bindings,
+        };
+        Problems::none_or(problems, prepared)
     }
 }
 

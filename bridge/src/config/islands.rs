@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use registries::istiod::{self, names};
 use registries::zookeeper;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_saphyr::{Location, Spanned};
 
 use super::place::{Problem, Source};
-use super::text::{HostPort, Secret, Time, addresses};
+use super::text::{HostPort, Secret, Time, addresses, whole};
 
 /// A legacy island: Dubbo2 consumers and providers around one ZooKeeper.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -174,12 +174,41 @@ impl Mesh {
                 locality: section.locality.clone(),
                 metadata: Default::default(),
             },
-            suffixes: section.suffixes.clone(),
+            suffixes: section.suffixes.value.clone(),
             // istiod in the same cluster answers in milliseconds; five seconds cover a lost SYN or two.
             connect_timeout: Duration::from_secs(5),
             // A CDS answer of 10,000 hosts was seen at 12.2 MB.
             max_message: 200 << 20,
             publish: self.publish.as_ref().and_then(|publish| publish.value.checked()),
+        }
+    }
+
+    /// What this machine lacks for the configured way of announcing: a fault where the file names it, and a warning where the
+    /// place of running will have it, as a pod has its account.
+    pub(super) fn credentials(&self, source: &Source) -> Result<(), Lacking> {
+        use istiod::publish::{Config, Way};
+        let Some(publish) = &self.publish else {
+            return Ok(());
+        };
+        let Some(Config {
+            way: Way::Kubernetes(config),
+            ..
+        }) = publish.value.checked()
+        else {
+            return Ok(());
+        };
+        let Err(error) = config.check() else {
+            return Ok(());
+        };
+        let message = crate::telemetry::chain(&error);
+        match &publish.value.kubeconfig {
+            Some(path) => Err(Lacking::Fault(source.problem(path.referenced, message))),
+            None => {
+                let hint = "`run` needs a pod's account here; elsewhere name a file in `kubeconfig`";
+                Err(Lacking::Warning(
+                    source.problem(publish.referenced, message).hint(hint),
+                ))
+            }
         }
     }
 
@@ -189,7 +218,13 @@ impl Mesh {
         if let Some(label) = labels.into_iter().find(|label| !names::is_label(label)) {
             problems.push(source.problem(istiod.referenced, format!("{label:?} is no DNS label")));
         }
-        let hosts = istiod.value.suffixes.iter().chain([&istiod.value.domain]);
+        let suffixes = &istiod.value.suffixes;
+        if suffixes.value.is_empty() {
+            let message = "`mesh.istiod.suffixes` is empty (expected at least one, as in [dubbo])";
+            let hint = "derived host names end with the first of them; hosts below all of them are looked at";
+            problems.push(source.problem(suffixes.referenced, message).hint(hint));
+        }
+        let hosts = suffixes.value.iter().chain([&istiod.value.domain]);
         if let Some(host) = hosts.into_iter().find(|host| !names::is_host(host)) {
             problems.push(source.problem(istiod.referenced, format!("{host:?} is no lower-case DNS name")));
         }
@@ -212,6 +247,15 @@ impl Mesh {
     }
 }
 
+/// What a configuration needs and this machine has not.
+#[derive(Debug)]
+pub(super) enum Lacking {
+    /// The file names something that is not there.
+    Fault(Problem),
+    /// Another place of running has it.
+    Warning(Problem),
+}
+
 /// Where istiod is and as what we speak to it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -229,9 +273,9 @@ pub struct Istiod {
     pub domain: String,
     /// The last labels of derived host names; hosts below them are looked at without being asked for.
     #[serde(default = "Istiod::default_suffixes")]
-    pub suffixes: Vec<String>,
+    pub suffixes: Spanned<Vec<String>>,
     /// The port that mesh callers use for Dubbo services.
-    #[serde(default = "Istiod::default_port")]
+    #[serde(default = "Istiod::default_port", deserialize_with = "service_port")]
     pub service_port: u16,
     /// Our address as istiod is told it. It must be no endpoint of our own namespace, so it is none at all.
     #[serde(default = "Istiod::default_address")]
@@ -254,8 +298,8 @@ impl Istiod {
         "cluster.local".to_owned()
     }
 
-    fn default_suffixes() -> Vec<String> {
-        vec!["dubbo".to_owned()]
+    fn default_suffixes() -> Spanned<Vec<String>> {
+        unplaced(vec!["dubbo".to_owned()])
     }
 
     fn default_port() -> u16 {
@@ -265,6 +309,14 @@ impl Istiod {
     fn default_address() -> IpAddr {
         IpAddr::from([127, 0, 0, 99])
     }
+}
+
+fn service_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    whole(deserializer, "mesh.istiod.service_port", 1..=u16::MAX)
+}
+
+fn hold_percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    whole(deserializer, "mesh.publish.hold_percent", 0..=100)
 }
 
 /// How legacy services are announced in the mesh.
@@ -278,7 +330,7 @@ pub struct MeshPublish {
     pub namespace: String,
     /// `kubernetes`: the kubeconfig; absent for the pod's own account.
     #[serde(default)]
-    pub kubeconfig: Option<PathBuf>,
+    pub kubeconfig: Option<Spanned<PathBuf>>,
     /// `mcp`: where istiod pulls from.
     #[serde(default)]
     pub mcp_bind: Option<super::text::Bind>,
@@ -286,7 +338,7 @@ pub struct MeshPublish {
     #[serde(default)]
     pub folder: Option<PathBuf>,
     /// The share of the services, in percent, that may be withdrawn at once; more is held for `hold` and alarmed.
-    #[serde(default = "MeshPublish::default_percent")]
+    #[serde(default = "MeshPublish::default_percent", deserialize_with = "hold_percent")]
     pub hold_percent: u8,
     /// How long a removal in bulk must stay wanted before it is done.
     #[serde(default = "MeshPublish::default_hold")]
@@ -298,7 +350,7 @@ impl MeshPublish {
         use istiod::publish::{HoldPolicy, Way, file, kubernetes, mcp};
         let way = match self.via {
             PublishVia::Kubernetes => Way::Kubernetes(kubernetes::Config {
-                kubeconfig: self.kubeconfig.clone(),
+                kubeconfig: self.kubeconfig.as_ref().map(|path| path.value.clone()),
                 context: None,
                 writers: 8,
             }),

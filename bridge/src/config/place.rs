@@ -226,6 +226,13 @@ impl Problems {
         self.0.iter()
     }
 
+    /// One more than others.
+    pub(crate) fn and(others: Option<Self>, one: Problem) -> Self {
+        let mut all = others.map(|others| others.0).unwrap_or_default();
+        all.push(one);
+        Self(all)
+    }
+
     /// `Ok(value)` when nothing is wrong.
     pub(crate) fn none_or<T>(problems: Vec<Problem>, value: T) -> Result<T, Self> {
         if problems.is_empty() {

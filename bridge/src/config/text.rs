@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -260,6 +261,66 @@ text_in_the_file! {
     Size: "a size, as in 16MiB",
     Bind: "an address to listen on, as in 0.0.0.0:20880",
     HostPort: "an address, as in host:2181",
+}
+
+/// What stands in the file, as it is.
+struct Words(String);
+
+impl FromStr for Words {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A whole number of a key, within its range.
+pub(crate) fn whole<'de, D, T>(
+    deserializer: D,
+    key: &'static str,
+    range: RangeInclusive<T>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr + PartialOrd + fmt::Display,
+{
+    let Words(text) = from_text(deserializer, "a whole number")?;
+    match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(refuse(&text, outside(&text, key, &range))),
+    }
+}
+
+/// A time or size of a key, within its range.
+pub(crate) fn bounded<'de, D, T>(
+    deserializer: D,
+    key: &'static str,
+    range: RangeInclusive<T>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = String> + PartialOrd + fmt::Display,
+{
+    let Words(text) = from_text(deserializer, "a number with its unit")?;
+    match text.parse() {
+        Ok(value) if range.contains(&value) => Ok(value),
+        Ok(_) => Err(refuse(&text, outside(&text, key, &range))),
+        Err(problem) => Err(refuse(&text, problem)),
+    }
+}
+
+fn outside<T: fmt::Display>(text: &str, key: &str, range: &RangeInclusive<T>) -> String {
+    let (least, most) = (range.start(), range.end());
+    format!("{text:?} is out of range for `{key}` (expected {least} to {most})")
+}
+
+/// A name that must not be empty.
+pub(crate) fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let Words(text) = from_text(deserializer, "a name")?;
+    if text.is_empty() {
+        return Err(refuse(&text, "\"\" is no name"));
+    }
+    Ok(text)
 }
 
 /// A text that may be left empty for "none": what a `${NAME:-}` without a value gives.

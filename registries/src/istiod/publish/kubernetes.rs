@@ -39,6 +39,16 @@ pub struct Config {
     pub writers: usize,
 }
 
+impl Config {
+    /// Whether the credentials are there: the kubeconfig with its context, or the pod's account. The API is not asked.
+    ///
+    /// # Errors
+    /// What a start would end with.
+    pub fn check(&self) -> Result<(), StartError> {
+        api::Credentials::of(self).map(|_| ())
+    }
+}
+
 /// The registrar.
 pub struct Kubernetes {
     objects: Objects,

@@ -31,27 +31,51 @@ pub(super) struct Objects {
     apis: BTreeMap<Kind, Api<DynamicObject>>,
 }
 
+/// What says who we are at the API.
+pub(super) enum Credentials {
+    /// A file.
+    File(Box<Kubeconfig>),
+    /// The pod's account.
+    Pod(Box<kube::Config>),
+}
+
+impl Credentials {
+    pub(super) fn of(config: &Config) -> Result<Self, StartError> {
+        let Some(path) = &config.kubeconfig else {
+            let pod = kube::Config::incluster().map_err(|error| unusable(config, error))?;
+            return Ok(Self::Pod(Box::new(pod)));
+        };
+        let file = Kubeconfig::read_from(path).map_err(|error| unusable(config, error))?;
+        let context = config.context.as_ref().or(file.current_context.as_ref());
+        let context = context.ok_or_else(|| unusable(config, "it has no current context"))?;
+        if !file.contexts.iter().any(|known| known.name == *context) {
+            return Err(unusable(config, format!("it has no context {context:?}")));
+        }
+        Ok(Self::File(Box::new(file)))
+    }
+}
+
+fn unusable(config: &Config, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StartError {
+    let from = config.kubeconfig.as_ref();
+    StartError::Kubernetes {
+        from: from.map_or("the pod".to_owned(), |path| path.display().to_string()),
+        source: source.into(),
+    }
+}
+
 impl Objects {
     pub(super) async fn connect(config: &Config, namespace: &str) -> Result<Self, StartError> {
-        let from = config
-            .kubeconfig
-            .as_ref()
-            .map_or("the pod".to_owned(), |path| path.display().to_string());
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| StartError::Kubernetes {
-            from: from.clone(),
-            source,
-        };
-        let mut access = match &config.kubeconfig {
-            Some(path) => {
-                let file = Kubeconfig::read_from(path).map_err(|error| failed(error.into()))?;
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| unusable(config, source);
+        let mut access = match Credentials::of(config)? {
+            Credentials::File(file) => {
                 let options = KubeConfigOptions {
                     context: config.context.clone(),
                     ..KubeConfigOptions::default()
                 };
-                let access = kube::Config::from_custom_kubeconfig(file, &options).await;
+                let access = kube::Config::from_custom_kubeconfig(*file, &options).await;
                 access.map_err(|error| failed(error.into()))?
             }
-            None => kube::Config::incluster().map_err(|error| failed(error.into()))?,
+            Credentials::Pod(access) => *access,
         };
         access.connect_timeout = Some(std::time::Duration::from_secs(5));
         access.read_timeout = Some(std::time::Duration::from_secs(30));
