@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::num::NonZeroU8;
 
 use super::wire::{self, Cursor, Text, index, narrow};
+use super::writer::append;
 
 /// A Java string in a received stream: UTF-16 units, each in its own 1 to 3 bytes, in one or more pieces.
 ///
@@ -44,6 +45,7 @@ impl<'a> Str<'a> {
         Pieces {
             cursor: Cursor::new(self.0.raw),
             chunked: self.0.chunked(),
+            ascii: self.0.about.ascii(),
         }
     }
 
@@ -75,7 +77,7 @@ impl<'a> Str<'a> {
     /// Appends the text as UTF-8 and says whether that was lossless: a lone surrogate becomes U+FFFD.
     pub fn write_utf8(&self, out: &mut Vec<u8>) -> bool {
         if !self.0.surrogates() {
-            self.pieces().for_each(|piece| out.extend_from_slice(piece));
+            self.pieces().for_each(|piece| append(piece, out));
             return true;
         }
         let mut lossless = true;
@@ -91,6 +93,9 @@ impl<'a> Str<'a> {
     pub fn utf8_len(&self) -> usize {
         if self.0.plain() {
             return self.0.raw.len();
+        }
+        if self.0.about.ascii() {
+            return self.utf16_len();
         }
         if self.0.surrogates() {
             return char::decode_utf16(self.units())
@@ -159,6 +164,7 @@ fn surrogate(unit: u16) -> [u8; 3] {
 pub struct Pieces<'a> {
     cursor: Cursor<'a>,
     chunked: bool,
+    ascii: bool,
 }
 
 impl<'a> Iterator for Pieces<'a> {
@@ -169,7 +175,7 @@ impl<'a> Iterator for Pieces<'a> {
             return None;
         }
         if self.chunked {
-            return wire::checked_piece(&mut self.cursor);
+            return wire::checked_piece(&mut self.cursor, self.ascii);
         }
         self.cursor.take(self.cursor.remaining()).ok()
     }

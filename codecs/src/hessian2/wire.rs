@@ -84,6 +84,12 @@ impl TextAbout {
         self.0 & Self::SURROGATES != 0
     }
 
+    /// As many bytes as units, heads of pieces aside.
+    #[inline(always)]
+    pub(crate) fn ascii(self) -> bool {
+        self.0 & (Self::UTF8 | Self::SURROGATES) == 0
+    }
+
     /// One piece that is UTF-8 already: what nearly all text is.
     #[inline(always)]
     pub(crate) fn plain(self) -> bool {
@@ -436,10 +442,13 @@ pub(crate) fn binary_head(cursor: &mut Cursor<'_>, tag: u8) -> Result<Option<(u3
     }))
 }
 
-/// The next piece of a string that was checked before: its content.
-pub(crate) fn checked_piece<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+/// The next piece of a string that was checked before: its content. `ascii`: all of it is.
+pub(crate) fn checked_piece<'a>(cursor: &mut Cursor<'a>, ascii: bool) -> Option<&'a [u8]> {
     let tag = cursor.u8().ok()?;
     let (units, _) = cursor.string_head(tag).ok()??;
+    if ascii {
+        return cursor.take(index(units)).ok();
+    }
     Some(cursor.units(units).ok()?.0)
 }
 

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::wire::{TextForm, index};
+use super::wire::{TextForm, is_ascii};
 use super::{Counts, JavaText, Str};
 
 /// UTF-16 units of one piece of a string; bytes of one piece of a binary.
@@ -18,6 +18,29 @@ pub enum TypeNames {
     Literal,
     /// By index, as Java does.
     Indexed,
+}
+
+/// How many bytes are copied at once.
+const COPIED: usize = 1 << 10;
+
+/// Appends bytes.
+///
+/// Above two KiB or so the C library copies by one instruction for strings, which takes ten times as long where source and
+/// destination lie badly within their pages. So what is long goes in parts, which are copied by loads and stores.
+#[inline]
+pub(crate) fn append(bytes: &[u8], out: &mut Vec<u8>) {
+    if bytes.len() <= COPIED {
+        return out.extend_from_slice(bytes);
+    }
+    append_long(bytes, out);
+}
+
+#[inline(never)]
+fn append_long(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len());
+    for part in bytes.chunks(COPIED) {
+        out.extend_from_slice(part);
+    }
 }
 
 /// Appends the values of one stream to a buffer.
@@ -173,15 +196,25 @@ impl<'o> Writer<'o> {
     }
 
     fn wtf8(&mut self, text: &[u8]) {
-        let Ok(len) = u16::try_from(text.len()) else {
-            return self.long_text(text);
-        };
-        if text.is_ascii() && index(len.into()) <= PIECE {
-            self.string_head(len);
-            self.out.extend_from_slice(text);
-            return;
+        if is_ascii(text) {
+            self.ascii(text);
+        } else {
+            self.long_text(text);
         }
-        self.long_text(text);
+    }
+
+    /// Text that is ASCII: a unit is a byte.
+    #[inline]
+    pub(crate) fn ascii(&mut self, mut text: &[u8]) {
+        while let Some((piece, rest)) = text.split_at_checked(PIECE)
+            && !rest.is_empty()
+        {
+            self.tagged(0x52, &u16::try_from(PIECE).unwrap_or_default().to_be_bytes());
+            append(piece, self.out);
+            text = rest;
+        }
+        self.string_head(u16::try_from(text.len()).unwrap_or_default());
+        append(text, self.out);
     }
 
     fn long_text(&mut self, mut text: &[u8]) {
@@ -198,7 +231,7 @@ impl<'o> Writer<'o> {
             if form == TextForm::Surrogates {
                 self.cesu8(piece);
             } else {
-                self.out.extend_from_slice(piece);
+                append(piece, self.out);
             }
             if last {
                 return;
@@ -256,7 +289,7 @@ impl<'o> Writer<'o> {
             && !more.is_empty()
         {
             self.tagged(0x41, &u16::try_from(PIECE).unwrap_or_default().to_be_bytes());
-            self.out.extend_from_slice(piece);
+            append(piece, self.out);
             rest = more;
         }
         let len = u16::try_from(rest.len()).unwrap_or_default();
@@ -266,7 +299,7 @@ impl<'o> Writer<'o> {
             16..=1023 => self.out.extend_from_slice(&[0x34 | high, low]),
             _ => self.out.extend_from_slice(&[0x42, high, low]),
         }
-        self.out.extend_from_slice(rest);
+        append(rest, self.out);
     }
 
     /// Begins a list of `len` elements and gives its reference number. No end mark follows.
@@ -460,13 +493,25 @@ enum TypeName<'a> {
 fn measure(text: &[u8], max: usize) -> (usize, usize, TextForm) {
     let (mut bytes, mut units, mut form) = (0usize, 0usize, TextForm::Utf8);
     let mut high = false;
-    // ASCII in strides: nearly all text is.
-    while let Some(stride) = text.get(bytes..bytes.saturating_add(64))
-        && units.saturating_add(64) <= max
-        && stride.is_ascii()
+    // Whole blocks, up to the first character of two units: a byte that goes on no other begins a unit. At least one unit is
+    // left for the loop below, which looks at the last one.
+    while let Some(block) = text.get(bytes..bytes.saturating_add(64))
+        && units.saturating_add(64) < max
     {
+        let (mut begun, mut two_units) = (0u8, 0u8);
+        for byte in block {
+            begun = begun.wrapping_add(u8::from(byte & 0xc0 != 0x80));
+            two_units |= u8::from(*byte >= 0xf0);
+        }
+        if two_units != 0 {
+            break;
+        }
         bytes = bytes.saturating_add(64);
-        units = units.saturating_add(64);
+        units = units.saturating_add(usize::from(begun));
+    }
+    // The rest of a character that the last block cut.
+    while text.get(bytes).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        bytes = bytes.saturating_add(1);
     }
     while let Some(&lead) = text.get(bytes) {
         let (len, more) = match lead {
@@ -494,4 +539,70 @@ fn measure(text: &[u8], max: usize) -> (usize, usize, TextForm) {
         units = after;
     }
     (bytes.min(text.len()), units, form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What counts whole blocks says the same as what looks at each character.
+    #[test]
+    fn pieces_are_measured_as_characters_are() {
+        let pieces = [
+            "a",
+            "plain ascii of some length, longer than a block when it is repeated ",
+            "\u{e9}",
+            "\u{4e2d}\u{6587}",
+            "\u{1f600}",
+        ];
+        let mut seed = 11u64;
+        let mut next = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(seed >> 33).unwrap() % below
+        };
+        for _ in 0..2000 {
+            let kinds = 4 + usize::from(next(3) == 0) + usize::from(next(4) == 0);
+            let mut text = Vec::new();
+            for _ in 0..next(120) {
+                let piece = pieces
+                    .get(next(kinds))
+                    .map_or(&[0xed, 0xa0, 0xbd][..], |text| text.as_bytes());
+                text.extend_from_slice(piece);
+            }
+            for max in [1, 2, 63, 64, 65, 66, 128, 129, 200, text.len().max(1)] {
+                assert_eq!(
+                    measure(&text, max),
+                    by_character(&text, max),
+                    "{max} of {text:02x?}"
+                );
+            }
+        }
+    }
+
+    #[allow(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+    fn by_character(text: &[u8], max: usize) -> (usize, usize, TextForm) {
+        let (mut bytes, mut units, mut form) = (0, 0, TextForm::Utf8);
+        let mut high = false;
+        while let Some(lead) = text.get(bytes) {
+            let (len, more) = match lead {
+                0x00..=0x7f => (1, 1),
+                0x80..=0xdf => (2, 1),
+                0xe0..=0xef => (3, 1),
+                _ => (4, 2),
+            };
+            if units + more > max {
+                return match high {
+                    true => (bytes - 3, units - 1, form),
+                    false => (bytes, units, form),
+                };
+            }
+            if more == 2 {
+                form = TextForm::Surrogates;
+            }
+            high = *lead == 0xed && (0xa0..0xb0).contains(&text[bytes + 1]);
+            bytes += len;
+            units += more;
+        }
+        (bytes, units, form)
+    }
 }

@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 use super::binding::MethodBinding;
 use super::error::{Fallible, MappingError, Policy, Rule, Side, fault};
 use super::plan::{ArgumentsPlan, ResultPlan, Types};
+use super::wire::append;
 use crate::hessian2::{self, Limits, Reader, Writer};
 
 use classes::ClassMaps;
@@ -345,9 +346,7 @@ impl MethodBinding {
             let done = run(scratch, &mut out).map(|more| (out, more));
             return match done {
                 // Much larger than what it holds: it would be held for as long as the message is.
-                Ok((out, more)) if out.capacity() >> 1 > out.len() => {
-                    Ok((Bytes::copy_from_slice(&out), more))
-                }
+                Ok((out, more)) if out.capacity() >> 1 > out.len() => Ok((copied(&out), more)),
                 Ok((out, more)) => Ok((Bytes::from(out), more)),
                 Err(fault) => Err((*fault).into_error(&self.name, side)),
             };
@@ -355,12 +354,19 @@ impl MethodBinding {
         let mut out = std::mem::take(&mut scratch.out);
         out.clear();
         let done = run(scratch, &mut out);
-        let done = done.map(|more| (Bytes::copy_from_slice(&out), more));
+        let done = done.map(|more| (copied(&out), more));
         if out.capacity() <= MOST_KEPT {
             scratch.out = out;
         }
         done.map_err(|fault| (*fault).into_error(&self.name, side))
     }
+}
+
+/// The bytes in a buffer of their size.
+fn copied(bytes: &[u8]) -> Bytes {
+    let mut copy = Vec::with_capacity(bytes.len());
+    append(bytes, &mut copy);
+    Bytes::from(copy)
 }
 
 /// One walk over a Hessian stream that appends to `out`.

@@ -12,6 +12,7 @@ pub(crate) const BYTES: u32 = 2;
 pub(crate) const FIXED32: u32 = 5;
 
 pub(crate) use crate::hessian2::wire::index;
+pub(crate) use crate::hessian2::writer::append;
 
 /// Appends a varint.
 #[inline]
@@ -35,7 +36,7 @@ pub(crate) fn put_tag(number: u32, wire_type: u32, out: &mut Vec<u8>) {
 pub(crate) fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     put_tag(number, BYTES, out);
     put_varint(length(bytes.len()), out);
-    out.extend_from_slice(bytes);
+    append(bytes, out);
 }
 
 /// A length as it is written.

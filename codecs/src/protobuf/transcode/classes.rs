@@ -200,7 +200,7 @@ impl Step {
                 let raw = text.0.raw;
                 if !(raw.is_empty() && self.elide) {
                     self.put_varint(wire::length(raw.len()), out);
-                    out.extend_from_slice(raw);
+                    wire::append(raw, out);
                 }
                 true
             }

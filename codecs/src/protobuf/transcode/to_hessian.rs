@@ -9,7 +9,7 @@ use super::super::plan::{Conv, F, FieldPlan, J, ListPlan, MapPlan, MessagePlan, 
 use super::super::wire::{self, Fields, Wire};
 use super::elements::{Elements, Entry, Key, default_of, is_default, occurrences};
 use super::{Lossy, Scratch};
-use crate::hessian2::wire::index;
+use crate::hessian2::wire::{index, is_ascii};
 use crate::hessian2::{Limits, Writer};
 
 /// How deep messages may nest.
@@ -474,8 +474,12 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     #[inline]
     pub(super) fn value(&mut self, conv: &Conv, wire: Wire<'_>) -> Fallible<()> {
         match (wire, &conv.proto) {
+            (Wire::Bytes(bytes), F::String) if conv.java == J::String && is_ascii(bytes) => {
+                self.writer.ascii(bytes);
+                Ok(())
+            }
             (Wire::Bytes(bytes), F::String) => {
-                let text = std::str::from_utf8(bytes)
+                let text = simdutf8::basic::from_utf8(bytes)
                     .map_err(|_| fault(Rule::Malformed, "string field is not UTF-8"))?;
                 self.text(conv, text)
             }

@@ -178,7 +178,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                         put_tag(number, wire::BYTES, &mut self.out);
                         put_varint(length(binary.len()), &mut self.out);
                         for piece in binary.pieces() {
-                            self.out.extend_from_slice(piece);
+                            wire::append(piece, &mut self.out);
                         }
                     }
                     return Ok(());
@@ -213,7 +213,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         if text.0.plain() {
             // One piece that is UTF-8 already: what nearly all text is.
             put_varint(length(text.0.raw.len()), &mut self.out);
-            self.out.extend_from_slice(text.0.raw);
+            wire::append(text.0.raw, &mut self.out);
             return Ok(());
         }
         put_varint(length(text.utf8_len()), &mut self.out);
