@@ -5,6 +5,9 @@
 //! [`Token::Ref`]; [`Reader::enter`] reads the referenced value again in its place, with the tables as they were there.
 
 mod containers;
+mod run;
+
+pub(crate) use run::Run;
 
 use super::form::{Form, form_of};
 use super::packed::{Kind, Packed};

@@ -6,6 +6,7 @@
 use super::super::plan::{FieldPlan, MessagePlan, Shape, Types, get};
 use super::super::wire;
 use crate::hessian2::packed::{Kind, Packed};
+use crate::hessian2::reader::Run;
 use crate::hessian2::wire::TextAbout;
 use crate::hessian2::{Class, Str};
 use crate::protobuf::plan::{Conv, F, J};
@@ -174,18 +175,72 @@ impl Step {
             self.put_tag(out);
             return wire::put_varint(value, out);
         }
-        // Seven groups of seven bits, each into a byte of its own.
-        let low = value & 0x0fff_ffff;
-        let high = value >> 28;
-        let low = (low & 0x3fff) | (low & 0x0fff_c000) << 2;
-        let high = (high & 0x3fff) | (high & 0x0fff_c000) << 2;
-        let spread = |half: u64| (half & 0x007f_007f) | (half & 0x3f80_3f80) << 1;
-        let groups = spread(low) | spread(high) << 32;
-        // The last byte that is not 0 ends the number; those before it say that more follows.
-        let used = 8u32.wrapping_sub(groups.leading_zeros() >> 3);
-        let more =
-            (1u64 << (used.wrapping_sub(1).wrapping_mul(8) & 63)).wrapping_sub(1) & 0x8080_8080_8080_8080;
-        self.put(groups | more, wire::index(used), out);
+        let (bytes, used) = varint(value);
+        self.put(bytes, wire::index(used), out);
+    }
+
+    /// Writes the tag and a short text.
+    #[inline(always)]
+    fn put_text(self, text: &[u8; 32], len: usize, out: &mut Vec<u8>) {
+        self.put(wire::length(len), 1, out);
+        let end = out.len().wrapping_add(len);
+        out.extend_from_slice(text);
+        out.truncate(end);
+    }
+
+    /// Reads a value and writes it if it is the usual one. `false`: nothing was read or written, and the general way must.
+    #[inline(always)]
+    pub(super) fn read(self, run: &mut Run<'_>, out: &mut Vec<u8>) -> bool {
+        let value = match self.usual {
+            Usual::Text => match run.short_text() {
+                Some((_, 0)) if self.elide => return true,
+                Some((text, len)) => {
+                    self.put_text(text, len, out);
+                    return true;
+                }
+                None => match run.text() {
+                    Some(raw) => {
+                        if !(raw.is_empty() && self.elide) {
+                            self.put_varint(wire::length(raw.len()), out);
+                            out.extend_from_slice(raw);
+                        }
+                        return true;
+                    }
+                    None => None,
+                },
+            },
+            Usual::Int => run.int().map(|value| self.integer(value, out)),
+            Usual::Long => run.long().map(|value| self.integer(value, out)),
+            Usual::Bool => run.bool().map(|value| self.bits(value, 1, out)),
+            Usual::Double => run.double().map(|value| self.bits(value, 8, out)),
+            Usual::Date => {
+                let before = *run;
+                match run.date() {
+                    Some(millis) if self.timestamp(millis, out) => return true,
+                    _ => *run = before,
+                }
+                None
+            }
+            Usual::Unbound | Usual::Silent | Usual::None | Usual::Object => None,
+        };
+        value.is_some() || self.nullable && run.null()
+    }
+
+    #[inline(always)]
+    fn bits(self, bits: u64, len: usize, out: &mut Vec<u8>) -> bool {
+        if !(self.elide && bits == 0) {
+            self.put(bits, len, out);
+        }
+        true
+    }
+
+    /// What kind a map's key is that [`read`](Self::read) takes, as a bit; 0 for a key that may be of several.
+    pub(super) fn kind_of_key(self) -> u8 {
+        match self.usual {
+            Usual::Text => TEXT,
+            Usual::Int => INT,
+            _ => 0,
+        }
     }
 
     /// Writes a value if it is the usual one. `false`: nothing was written, and the general way must.
@@ -206,18 +261,8 @@ impl Step {
             }
             Usual::Int if token.is(Kind::Int) => self.integer(token.number(), out),
             Usual::Long if token.is(Kind::Int) || token.is(Kind::Long) => self.integer(token.number(), out),
-            Usual::Bool if token.is(Kind::Bool) => {
-                if !(self.elide && token.bits() == 0) {
-                    self.put(token.bits(), 1, out);
-                }
-                true
-            }
-            Usual::Double if token.is(Kind::Double) => {
-                if !(self.elide && token.bits() == 0) {
-                    self.put(token.bits(), 8, out);
-                }
-                true
-            }
+            Usual::Bool if token.is(Kind::Bool) => self.bits(token.bits(), 1, out),
+            Usual::Double if token.is(Kind::Double) => self.bits(token.bits(), 8, out),
             Usual::Date if token.is(Kind::Date) => self.timestamp(token.number(), out),
             Usual::Unbound | Usual::Silent => false,
             _ => self.nullable && token.is(Kind::Null),
@@ -232,10 +277,28 @@ impl Step {
         true
     }
 
+    #[inline]
     fn timestamp(self, millis: i64, out: &mut Vec<u8>) -> bool {
         let (seconds, nanos) = super::scalar::split_millis(millis);
         if !super::scalar::TIMESTAMP_SECONDS.contains(&seconds) {
             return false;
+        }
+        if seconds > 0 && self.tag_len == 1 {
+            // Tag, length, and both fields: 15 bytes at most.
+            let (bytes, used) = varint(seconds.cast_unsigned());
+            let mut body = 1 << 3 | u128::from(bytes) << 8;
+            let mut len = used.wrapping_add(1);
+            if nanos != 0 {
+                let (bytes, used) = varint(u64::from(nanos));
+                let part = 2 << 3 | u128::from(bytes) << 8;
+                body |= part << (len.wrapping_mul(8) & 127);
+                len = len.wrapping_add(used).wrapping_add(1);
+            }
+            let all = u128::from(self.tag) | u128::from(len) << 8 | body << 16;
+            let end = out.len().wrapping_add(wire::index(len)).wrapping_add(2);
+            out.extend_from_slice(&all.to_le_bytes());
+            out.truncate(end);
+            return true;
         }
         self.put(0, 1, out);
         let start = out.len();
@@ -254,6 +317,28 @@ impl Step {
         true
     }
 }
+
+/// The bytes of a varint below 2^49, its first byte lowest, and how many they are.
+#[inline(always)]
+fn varint(value: u64) -> (u64, u32) {
+    // Seven groups of seven bits, each into a byte of its own.
+    let low = value & 0x0fff_ffff;
+    let high = value >> 28;
+    let low = (low & 0x3fff) | (low & 0x0fff_c000) << 2;
+    let high = (high & 0x3fff) | (high & 0x0fff_c000) << 2;
+    let spread = |half: u64| (half & 0x007f_007f) | (half & 0x3f80_3f80) << 1;
+    let groups = spread(low) | spread(high) << 32;
+    // The last byte that is not 0 ends the number; those before it say that more follows.
+    let used = 8u32.wrapping_sub(groups.leading_zeros() >> 3);
+    let more = (1u64 << (used.wrapping_sub(1).wrapping_mul(8) & 63)).wrapping_sub(1) & 0x8080_8080_8080_8080;
+    (groups | more, used)
+}
+
+/// The kinds of a map's keys, as bits: an Integer 1 and a Long 1 are two keys for Java and may be one for protobuf.
+pub(super) const INT: u8 = 1;
+pub(super) const LONG: u8 = 2;
+pub(super) const TEXT: u8 = 4;
+pub(super) const OTHER: u8 = 8;
 
 /// What becomes of the fields of one class that is read as one message.
 #[derive(Debug, Clone, Copy)]
@@ -357,6 +442,31 @@ impl ClassMaps {
     #[inline(always)]
     pub(super) fn step(&self, number: u32) -> Step {
         get(&self.steps, number).map_or(Step::UNBOUND, |step| *step)
+    }
+
+    /// Reads and writes the fields of an object from `position` on whose values are the usual ones; gives the first position
+    /// whose value is not.
+    #[inline(always)]
+    pub(super) fn usual(
+        &mut self,
+        map: ClassMap,
+        position: u32,
+        run: &mut Run<'_>,
+        out: &mut Vec<u8>,
+    ) -> u32 {
+        let first = wire::index(map.start.wrapping_add(position));
+        let end = wire::index(map.start.wrapping_add(map.count));
+        let mut position = position;
+        for step in self.steps.get(first..end).unwrap_or_default() {
+            if !step.read(run, out) {
+                break;
+            }
+            if !map.in_order {
+                self.ends.push(out.len());
+            }
+            position = position.wrapping_add(1);
+        }
+        position
     }
 
     /// Works out, or finds, what becomes of a class. Whether it is sliced is the caller's matter: `check` says.

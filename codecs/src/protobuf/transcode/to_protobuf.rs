@@ -10,7 +10,7 @@ use super::super::plan::{
     ArgumentsPlan, Conv, F, FieldPlan, Inherited, J, ListPlan, MapPlan, Shape, Types, get,
 };
 use super::super::wire::{self, Fields, Wire, put_tag, put_varint};
-use super::classes::{ClassMap, ClassMaps, NONE, Step};
+use super::classes::{ClassMap, ClassMaps, INT, LONG, NONE, OTHER, Step, TEXT};
 use super::scalar::{name_of, unexpected};
 use super::time::Parts;
 use super::{In, Lossy, Scratch};
@@ -312,6 +312,12 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         }
         let mut index = 0usize;
         loop {
+            if !step.is_object() {
+                let mut run = self.reader.run();
+                while run.is_open() && step.read(&mut run, &mut self.out) {}
+                self.reader.behind(&run);
+                index = index.wrapping_add(run.values());
+            }
             let token = self.reader.next_packed();
             if token.is(Kind::End) {
                 break;
@@ -446,6 +452,11 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         let mut kinds = 0u8;
         let mut index = 0usize;
         loop {
+            if steps.0.kind_of_key() != 0 {
+                let usual = self.usual_entries(field.number, steps);
+                index = index.wrapping_add(usual);
+                kinds |= if usual > 0 { steps.0.kind_of_key() } else { 0 };
+            }
             let key = self.reader.next_packed();
             if key.is(Kind::End) {
                 // Keys of one kind stay apart, or the plan says so; an Integer 1 and a Long 1 do not.
@@ -456,14 +467,32 @@ impl<'a, 's> ToProtobuf<'a, 's> {
                 return Ok(());
             }
             kinds |= match () {
-                () if key.is(Kind::Str) => 4,
-                () if key.is(Kind::Int) => 1,
-                () if key.is(Kind::Long) => 2,
-                () => 8,
+                () if key.is(Kind::Str) => TEXT,
+                () if key.is(Kind::Int) => INT,
+                () if key.is(Kind::Long) => LONG,
+                () => OTHER,
             };
             self.entry(field, plan, steps, key)
                 .map_err(|fault| fault.within(&format!("[{index}]")))?;
             index = index.wrapping_add(1);
+        }
+    }
+
+    /// The entries from here on whose keys and values are the usual ones; how many they are.
+    #[inline(always)]
+    fn usual_entries(&mut self, number: u32, (key, value): (Step, Step)) -> usize {
+        let mut run = self.reader.run();
+        let mut usual = 0usize;
+        loop {
+            let (before, at) = (run, self.out.len());
+            let start = wire::begin(number, &mut self.out);
+            if !key.read(&mut run, &mut self.out) || !value.read(&mut run, &mut self.out) {
+                self.out.truncate(at);
+                self.reader.behind(&before);
+                return usual;
+            }
+            wire::end(start, &mut self.out);
+            usual = usual.wrapping_add(1);
         }
     }
 
@@ -590,14 +619,22 @@ impl<'a, 's> ToProtobuf<'a, 's> {
         if !message.inherited.is_empty() {
             return self.row(id, class, map);
         }
-        let &ClassMap {
+        let class_map = *self.maps.map(map);
+        let ClassMap {
             start,
             count,
             in_order,
             ..
-        } = self.maps.map(map);
+        } = class_map;
         let (base, first) = (self.maps.open(), self.out.len());
-        for position in 0..count {
+        let mut position = 0;
+        loop {
+            let mut run = self.reader.run();
+            position = self.maps.usual(class_map, position, &mut run, &mut self.out);
+            self.reader.behind(&run);
+            if position >= count {
+                break;
+            }
             let step = self.maps.step(start.wrapping_add(position));
             if step.is_unbound() {
                 self.unbound(id, class, position, step)?;
@@ -613,6 +650,7 @@ impl<'a, 's> ToProtobuf<'a, 's> {
             if !in_order {
                 self.maps.ended(self.out.len());
             }
+            position = position.wrapping_add(1);
         }
         if !in_order {
             self.maps.arrange(map, base, first, &mut self.out);
