@@ -24,7 +24,7 @@ use super::plan::{ArgumentsPlan, ResultPlan, Types};
 use super::wire::append;
 use crate::hessian2::{self, Limits, Reader, Writer};
 
-use classes::ClassMaps;
+use classes::{ClassMaps, THROWABLE};
 use to_hessian::{Others, Slot, ToHessian};
 use to_protobuf::{Segment, ToProtobuf};
 
@@ -420,15 +420,14 @@ pub(crate) fn throwable_of_message(
 ) -> Fallible<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len().saturating_add(256));
     let plan = types.message(message);
-    let standard = ["detailMessage", "cause", "stackTrace", "suppressedExceptions"];
     let own: Vec<_> = plan
         .fields
         .iter()
-        .filter(|field| !standard.contains(&field.java.as_str()))
+        .filter(|field| !THROWABLE.contains(&field.java.as_str()))
         .cloned()
         .collect();
     let mut writer = Writer::new(&mut out);
-    let names: Vec<&str> = standard
+    let names: Vec<&str> = THROWABLE
         .into_iter()
         .chain(own.iter().map(|field| field.java.as_str()))
         .collect();

@@ -633,7 +633,7 @@ fn exceptions() {
     let body = "service S { rpc Echo(M) returns (M); } message M { string v = 1; }\n\
                 message Gone { string id = 1; int32 count = 2; repeated string names = 3; }";
     let yaml = "expose_stack: true\nheuristic_codes: true\nservices:\n- java: t.S\n  proto: t.S\n  methods: [{java: echo(t.M), rpc: Echo, throws: [x.Gone]}]\n\
-                messages: [{proto: t.M, java: t.M}]\nexceptions: [{java: x.Gone, code: NOT_FOUND, proto: t.Gone}]";
+                messages: [{proto: t.M, java: t.M}, {proto: t.Gone, unknown_java_fields: error}]\nexceptions: [{java: x.Gone, code: NOT_FOUND, proto: t.Gone}]";
     let bindings = load_source(yaml, body).unwrap();
     let method = &bindings.services()[0].methods[0];
     let frame = object(
@@ -671,6 +671,8 @@ fn exceptions() {
         (status.code, status.message.as_str()),
         (Code::NotFound.number(), "gone")
     );
+    // What every Throwable has is no field that a message misses.
+    assert_eq!(scratch.lossy.iter().next(), None);
     let parsed = details::parse(&status.details).unwrap();
     let any = parsed
         .details

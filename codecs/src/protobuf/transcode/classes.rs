@@ -390,6 +390,9 @@ struct KnownClass {
 /// Fields that compilers and tools add to a class.
 const MADE: [&str; 3] = ["this$0", "$jacocoData", "serialVersionUID"];
 
+/// The fields of every Throwable. What of them an exception's message does not bind travels beside it, or not at all.
+pub(super) const THROWABLE: [&str; 4] = ["detailMessage", "cause", "stackTrace", "suppressedExceptions"];
+
 /// What a table keeps of its room from one stream to the next, in entries.
 const MOST_KEPT: usize = 1 << 16;
 
@@ -547,6 +550,9 @@ impl ClassMaps {
     /// Appends the steps and the order of a class; says whether its fields are in order already.
     fn work_out(&mut self, message: &MessagePlan, definition: Class<'_, '_>) -> bool {
         let (start, at) = (self.steps.len(), self.order.len());
+        let is_throwable = THROWABLE
+            .iter()
+            .all(|own| definition.fields().any(|name| name.is(own)));
         // Where the step of each field of the message is.
         let mut last = vec![None; message.fields.len()];
         for (position, name) in definition.fields().enumerate() {
@@ -561,6 +567,7 @@ impl ClassMaps {
             self.steps.push(match message.fields.get(usize::from(place)) {
                 Some(field) => Step::of_field(field, place),
                 None if MADE.iter().any(|made| name.is(made)) => Step::SILENT,
+                None if is_throwable && THROWABLE.iter().any(|own| name.is(own)) => Step::SILENT,
                 None => Step::UNBOUND,
             });
             self.order.push(u16::try_from(position).unwrap_or(NONE));
