@@ -147,21 +147,24 @@ impl<'p> Ledger<'p> {
         path.display().to_string()
     }
 
-    /// The gateway between a Dubbo2 side and a gRPC side, by the binding; `strict` refuses every loss.
-    fn gateway(&self, becomes: (&str, &str), dubbo2: u16, triple: u16, strict: bool) -> Gateway {
-        let text = std::fs::read_to_string(folder().join("binding.yaml")).unwrap();
+    /// The gateway between a Dubbo2 side and a gRPC side, by a binding.
+    fn gateway(&self, becomes: (&str, &str), dubbo2: u16, triple: u16, binding: String) -> Gateway {
         std::fs::copy(
             folder().join("ledger.proto"),
             self.peers.scratch().join("ledger.proto"),
         )
         .unwrap();
-        let binding = self.peers.write(
-            &format!("binding-{strict}.yaml"),
-            &format!("strict: {strict}\n{text}"),
-        );
+        let binding = self
+            .peers
+            .write(&format!("binding-{}.yaml", free_port()), &binding);
         let setup = Setup::translator(becomes.0, becomes.1, dubbo2, triple).binding_at(binding);
         Gateway::start(self.peers, &setup)
     }
+}
+
+/// The binding as it stands in the folder: what may be lost is lost, and counted.
+fn binding() -> String {
+    std::fs::read_to_string(folder().join("binding.yaml")).unwrap()
 }
 
 fn class_path(peers: &Peers, release: u8) -> std::ffi::OsString {

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use codecs::hessian2::Limits;
-use codecs::plan::PlanError;
 use codecs::{Encoding, Invocation};
 use registries::directory::{Endpoint, Protocol, Service};
 use smallvec::SmallVec;
@@ -156,7 +155,7 @@ impl Attempts<'_> {
                 &mut self.worker.scratch.borrow_mut(),
                 &Limits::DEFAULT,
             )
-            .map_err(refused)?;
+            .map_err(|error| self.bound.refused(error))?;
         let path = match choice.encoding {
             Encoding::Hessian2 | Encoding::Opaque(_) => Cow::Borrowed(""),
             encoding => self.path(endpoint, encoding),
@@ -237,13 +236,4 @@ impl Attempts<'_> {
             _ => Cow::Borrowed(&self.bound.java_path),
         }
     }
-}
-
-/// Arguments that cannot be brought into the endpoint's encoding.
-pub(super) fn refused(error: PlanError) -> CallError {
-    let kind = match &error {
-        PlanError::NoBinding { .. } | PlanError::Opaque(_) | PlanError::Serialization(_) => Kind::Unsupported,
-        _ => Kind::BadRequest,
-    };
-    CallError::downstream(kind).because(error)
 }

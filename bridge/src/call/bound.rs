@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use codecs::hessian2::{Limits, Reader, Token};
 use codecs::invocation::Text;
-use codecs::plan::descriptor;
-use codecs::protobuf::binding::{MethodBinding, ServiceBinding};
+use codecs::plan::{PlanError, descriptor};
+use codecs::protobuf::binding::{ExceptionsMode, MethodBinding, NoMethod, ServiceBinding};
 use codecs::{Attachments, Encoding, Invocation, Outcome, Payload, Plan, Reply};
 
-use super::attempts::refused;
 use super::known::{Known, Method};
-use crate::error::CallError;
+use crate::error::{CallError, Kind};
 use crate::upstream::Answer;
 use crate::worker::Worker;
 
@@ -35,10 +34,16 @@ pub(crate) struct Bound {
     pub(super) proto_path: String,
     /// `$echo`.
     pub(super) is_echo: bool,
+    /// The service's binding says that Java callers of wrapped calls read a Throwable as it is.
+    pub(super) throwables: bool,
+    /// Why the service's binding has no plan for it.
+    unbound: Option<NoMethod>,
 }
 
 impl Bound {
-    fn new(known: &Known, name: &str, plan: Plan) -> Self {
+    fn new(known: &Known, name: &str, found: Result<Plan, NoMethod>) -> Self {
+        let unbound = found.as_ref().err().copied();
+        let plan = found.unwrap_or_default();
         let method = plan.method();
         let java_name: Box<str> = match method {
             Some(method) if !name.starts_with('$') => method.java.as_str().into(),
@@ -51,6 +56,10 @@ impl Bound {
                 None => format!("/{}/{name}", known.key.interface()),
             },
             is_echo: name == "$echo",
+            throwables: known
+                .binding()
+                .is_some_and(|binding| binding.exceptions_mode == ExceptionsMode::TriExceptionCode),
+            unbound,
             java_name,
             plan,
         }
@@ -73,13 +82,26 @@ impl Bound {
         (&self.java_name, descriptor)
     }
 
+    /// Arguments that cannot be brought into the endpoint's encoding.
+    pub(super) fn refused(&self, error: PlanError) -> CallError {
+        let kind = match &error {
+            PlanError::NoBinding { .. } => match self.unbound {
+                Some(why) => return CallError::downstream(Kind::Unsupported).because(why),
+                None => Kind::Unsupported,
+            },
+            PlanError::Opaque(_) | PlanError::Serialization(_) => Kind::Unsupported,
+            _ => Kind::BadRequest,
+        };
+        CallError::downstream(kind).because(error)
+    }
+
     /// The answer to an echo that the endpoint cannot be asked for: its argument.
     pub(super) fn echo(&self, worker: &Worker, arguments: &Payload) -> Result<Answer, CallError> {
         let scratch = &mut worker.scratch.borrow_mut();
         let value = self
             .plan
             .arguments(arguments, None, Encoding::Hessian2, scratch, &Limits::DEFAULT)
-            .map_err(refused)?;
+            .map_err(|error| self.refused(error))?;
         Ok(Answer::whole(Reply {
             outcome: Outcome::Result(value),
             attachments: Attachments::new(),
@@ -88,13 +110,17 @@ impl Bound {
 }
 
 impl Known {
+    fn binding(&self) -> Option<&ServiceBinding> {
+        self.service.as_ref()?.binding.as_deref()
+    }
+
     /// What the service's binding makes of a call.
     pub(super) fn bound(&self, worker: &Worker, method: &Method, invocation: &Invocation) -> Rc<Bound> {
-        let binding = self.service.as_ref().and_then(|service| service.binding.as_ref());
+        let binding = self.binding();
         let generic = matches!(invocation.method.as_str(), "$invoke" | "$invokeAsync");
         if let (Some(binding), true) = (binding, generic) {
             let plan = generic_plan(worker, binding, &invocation.arguments);
-            return Rc::new(Bound::new(self, &invocation.method, plan.unwrap_or_default()));
+            return Rc::new(Bound::new(self, &invocation.method, plan));
         }
         let is_proto = invocation.arguments.encoding == Encoding::Protobuf;
         let mut overloads = method.overloads.borrow_mut();
@@ -104,8 +130,13 @@ impl Known {
         if let Some((_, _, bound)) = found {
             return bound.clone();
         }
-        let of_method = binding.and_then(|binding| method_binding(binding, invocation, is_proto));
-        let bound = Rc::new(Bound::new(self, &invocation.method, Plan::new(of_method)));
+        let plan = match binding {
+            Some(binding) => {
+                method_binding(binding, invocation, is_proto).map(|method| Plan::new(Some(method)))
+            }
+            None => Ok(Plan::default()),
+        };
+        let bound = Rc::new(Bound::new(self, &invocation.method, plan));
         if overloads.len() < OVERLOADS {
             // What is kept must not pin a request's buffer.
             let descriptor = invocation
@@ -122,18 +153,27 @@ fn method_binding(
     binding: &ServiceBinding,
     invocation: &Invocation,
     is_proto: bool,
-) -> Option<Arc<MethodBinding>> {
+) -> Result<Arc<MethodBinding>, NoMethod> {
     let name = invocation.method.as_str();
     let found = if is_proto {
-        binding.rpc(name)
+        binding.rpc(name).ok_or(NoMethod::Unknown)
     } else {
-        binding.method(name, invocation.descriptor.as_deref()).ok()
+        binding.method(name, invocation.descriptor.as_deref())
     };
     found.cloned()
 }
 
-/// The plan of the method that a generic call names.
-fn generic_plan(worker: &Worker, binding: &ServiceBinding, arguments: &Payload) -> Option<Plan> {
+/// The plan of the method that a generic call names; none when it names none.
+fn generic_plan(worker: &Worker, binding: &ServiceBinding, arguments: &Payload) -> Result<Plan, NoMethod> {
+    let Some((name, types)) = named_method(worker, arguments) else {
+        return Ok(Plan::default());
+    };
+    let method = binding.method(&name, types.as_deref())?;
+    Ok(Plan::generic(method.clone()))
+}
+
+/// The method's name and its parameter types as one JVM descriptor, out of a generic call's arguments.
+fn named_method(worker: &Worker, arguments: &Payload) -> Option<(String, Option<String>)> {
     let scratch = &mut worker.scratch.borrow_mut();
     let arguments = Plan::default()
         .arguments(arguments, None, Encoding::Hessian2, scratch, &Limits::DEFAULT)
@@ -142,18 +182,16 @@ fn generic_plan(worker: &Worker, binding: &ServiceBinding, arguments: &Payload) 
     let Token::Str(name) = reader.read().ok()? else {
         return None;
     };
-    let name = name.to_cow();
+    let name = name.to_cow().into_owned();
     let mut types = String::new();
-    let mut known = false;
-    if let Token::ListStart { .. } = reader.read().ok()? {
-        known = true;
-        for _ in 0..TYPES {
-            match reader.read().ok()? {
-                Token::Str(class) => types.push_str(&descriptor::of_class_name(&class.to_cow())),
-                _ => break,
-            }
+    let Token::ListStart { .. } = reader.read().ok()? else {
+        return Some((name, None));
+    };
+    for _ in 0..TYPES {
+        match reader.read().ok()? {
+            Token::Str(class) => types.push_str(&descriptor::of_class_name(&class.to_cow())),
+            _ => break,
         }
     }
-    let method = binding.method(&name, known.then_some(types.as_str())).ok()?;
-    Some(Plan::generic(method.clone()))
+    Some((name, Some(types)))
 }

@@ -4,6 +4,7 @@ use codecs::hessian2::Limits;
 use codecs::invocation::Text;
 use codecs::plan::exception::{self, Builds};
 use codecs::plan::{NULL_RESULT, ResultTarget};
+use codecs::triple::headers::Caller;
 use codecs::triple::status::{Code, Status};
 use codecs::{Encoding, Exception, Outcome, Reply};
 
@@ -31,6 +32,9 @@ pub(super) fn convert(
         mut attachments,
     } = answer.reply;
     let is_dubbo2 = matches!(target.encoding, Encoding::Hessian2 | Encoding::Opaque(_));
+    // A wrapped caller that reads a Throwable as it is: by its own head, or because the binding says so.
+    let throwables = target.encoding == Encoding::Wrapper
+        && (target.throwables || bound.throwables && target.generation == Caller::Java);
     let scratch = &mut worker.scratch.borrow_mut();
     let method = bound.plan.method().map(|method| &**method);
     let outcome = match outcome {
@@ -57,15 +61,11 @@ pub(super) fn convert(
                 Err(error) => return Err(CallError::sent(Kind::BadReply).because(error)),
             }
         }
-        Outcome::Exception(Exception::Throwable(throwable))
-            if !(is_dubbo2 || target.throwables && target.encoding == Encoding::Wrapper) =>
-        {
+        Outcome::Exception(Exception::Throwable(throwable)) if !(is_dubbo2 || throwables) => {
             let status = exception::to_status(&throwable, method, scratch, &Limits::DEFAULT);
             Outcome::Exception(Exception::Status(status))
         }
-        Outcome::Exception(Exception::Status(status))
-            if is_dubbo2 || target.throwables && target.encoding == Encoding::Wrapper =>
-        {
+        Outcome::Exception(Exception::Status(status)) if is_dubbo2 || throwables => {
             let declared =
                 method.and_then(|method| exception::declared(&status, method, scratch, &Limits::DEFAULT));
             // Whatever its code: the provider ran the call, and says what the interface has it say.

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::cases::{overdrawn, said_tight, tight, whole};
-use super::{Ledger, SEEN, Seen, assert_calls, assert_counted, assert_logged, calls};
+use super::{Ledger, SEEN, Seen, assert_calls, assert_counted, assert_logged, binding, calls};
 use crate::gateway::Gateway;
 use crate::peers::{free_port, peers};
 use crate::process::{Process, START};
@@ -387,10 +387,15 @@ fn grpc_go_calls_java_27_by_the_bindings_rules() {
     let port = free_port();
     let provider = ledger.java(27, "Provider", &[format!("port={port}")]);
     provider.wait_event("ready", START);
-    let gateway = ledger.gateway(("dubbo2", "dubbo2"), port, free_port(), false);
+    let gateway = ledger.gateway(("dubbo2", "dubbo2"), port, free_port(), binding());
     suite(&ledger, &gateway, &provider, &lax());
     operator_sees(&gateway);
-    let gateway = ledger.gateway(("dubbo2", "dubbo2"), port, free_port(), true);
+    let gateway = ledger.gateway(
+        ("dubbo2", "dubbo2"),
+        port,
+        free_port(),
+        format!("strict: true\n{}", binding()),
+    );
     suite(&ledger, &gateway, &provider, &strict());
 }
 
@@ -402,7 +407,7 @@ fn grpc_go_calls_java_33_triple_by_the_bindings_rules() {
     let settings = ["protocol=tri".to_owned(), format!("port={port}")];
     let provider = ledger.java(33, "Provider", &settings);
     provider.wait_event("ready", START);
-    let gateway = ledger.gateway(("wrapper", "wrapper"), free_port(), port, false);
+    let gateway = ledger.gateway(("wrapper", "wrapper"), free_port(), port, binding());
     suite(&ledger, &gateway, &provider, &lax());
 }
 
@@ -418,6 +423,9 @@ fn operator_sees(gateway: &Gateway) {
             &format!("landbridge_calls_total{{{narrow},outcome=\"{outcome}\"}} {count}"),
         );
     }
+    // What every Throwable has is not lost: it has no place in a message of its fields.
+    let page = gateway.get("/metrics").unwrap().1;
+    assert!(!page.contains("unknown_java_fields"), "{page}");
     // No refusal cost a connection.
     assert_counted(gateway, "landbridge_events_total{event=\"accepted\"} 1");
     assert_counted(gateway, "landbridge_events_total{event=\"upstream_opened\"} 1");

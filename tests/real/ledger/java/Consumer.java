@@ -24,14 +24,20 @@ public final class Consumer {
     private final Adapter rpc;
     private final Ledger ledger;
     private final Ledger oneWay;
+    private final Ledger oneWayNarrow;
     private final Map<String, Callable<Object>> calls = new HashMap<>();
 
     private Consumer(Adapter rpc) {
         this.rpc = rpc;
         ledger = rpc.refer(Ledger.class, opts());
+        oneWay = oneWay("touch");
+        oneWayNarrow = oneWay("narrow");
+    }
+
+    private Ledger oneWay(String method) {
         Adapter.Opts o = opts();
-        o.oneway = "touch";
-        oneWay = rpc.refer(Ledger.class, o);
+        o.oneway = method;
+        return rpc.refer(Ledger.class, o);
     }
 
     private static Adapter.Opts opts() {
@@ -101,6 +107,7 @@ public final class Consumer {
         calls.put("touch", () -> { ledger.touch("a"); return null; });
         calls.put("touch-null", () -> { ledger.touch(null); return null; });
         calls.put("touch-one-way", () -> { oneWay.touch("one way"); return null; });
+        calls.put("narrow-one-way", () -> oneWayNarrow.narrow(Samples.tight("negative")));
         calls.put("ping", () -> { ledger.ping(); return null; });
         calls.put("count", () -> ledger.count("a"));
         calls.put("count-null", () -> ledger.count(""));
