@@ -21,6 +21,16 @@ use crate::worker::{Event, Identity, Pool, Settings, Shared, Wire};
 /// The service of the captures.
 pub(crate) const ORDERS: &str = "org.landbridge.peers.api.OrderService";
 
+/// The default settings, but for the time of a call: longer than a busy machine stands still, shorter than what waits here.
+pub(crate) fn patient() -> Settings {
+    let mut settings = Settings::default();
+    settings.timeouts.call = Duration::from_secs(30);
+    settings
+}
+
+/// How long anything here is waited for; only a hang reaches it.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
 pub(crate) struct Bridge {
     pub(crate) pool: Pool,
     pub(crate) dubbo2: SocketAddr,
@@ -60,13 +70,12 @@ impl Bridge {
 
 /// Waits for something that another thread brings about; fails after a time that only a hang reaches.
 pub(crate) async fn wait(mut done: impl FnMut() -> bool) {
-    for _ in 0..2_000 {
-        if done() {
-            return;
+    let waited = tokio::time::timeout(LIMIT, async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("waited for ten seconds");
+    });
+    assert!(waited.await.is_ok(), "waited for {LIMIT:?}");
 }
 
 pub(crate) fn directory(services: Vec<Service>) -> Directory {
@@ -243,9 +252,9 @@ impl Consumer {
             if let Some(frame) = self.answers.remove(&id) {
                 return frame;
             }
-            let frame = tokio::time::timeout(Duration::from_secs(10), read_frame(&mut self.stream)).await;
+            let frame = tokio::time::timeout(LIMIT, read_frame(&mut self.stream)).await;
             let frame = frame
-                .expect("an answer within ten seconds")
+                .expect("an answer within the limit")
                 .expect("an open connection");
             self.answers.insert(frame.id(), frame);
         }
@@ -259,7 +268,7 @@ impl Consumer {
     /// Whether the bridge closes the connection.
     pub(crate) async fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(10), self.stream.read_to_end(&mut rest)).await;
+        let read = tokio::time::timeout(LIMIT, self.stream.read_to_end(&mut rest)).await;
         // A reset is a close, too.
         read.is_ok()
     }

@@ -220,8 +220,8 @@ impl TripleProvider {
     }
 
     pub(crate) async fn next(&mut self) -> Received {
-        let next = tokio::time::timeout(std::time::Duration::from_secs(10), self.calls.recv()).await;
-        next.expect("a call within ten seconds").unwrap()
+        let next = tokio::time::timeout(super::LIMIT, self.calls.recv()).await;
+        next.expect("a call within the limit").unwrap()
     }
 
     /// Answers every call, by its message.
@@ -338,7 +338,7 @@ impl TripleConsumer {
                 trailers,
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(10), all)
+        tokio::time::timeout(super::LIMIT, all)
             .await
             .expect("an answer within ten seconds")
     }

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::error::Limit;
-use crate::limits::{Limits, Timeouts};
-use crate::rig::{Bridge, Consumer, ORDERS, Provider, RawFrame, captured, cases, legacy, read_frame, wait};
+use crate::limits::Limits;
+use crate::rig::{
+    Bridge, Consumer, LIMIT, ORDERS, Provider, RawFrame, captured, cases, legacy, patient, read_frame, wait,
+};
 use crate::worker::{Event, Settings};
 
 fn hello() -> RawFrame {
@@ -15,13 +17,13 @@ fn hello() -> RawFrame {
 
 async fn bridge(providers: &[&Provider]) -> Bridge {
     let addresses: Vec<_> = providers.iter().map(|provider| provider.address).collect();
-    Bridge::start(vec![legacy(ORDERS, &addresses)], Settings::default()).await
+    Bridge::start(vec![legacy(ORDERS, &addresses)], patient()).await
 }
 
 fn with_limits(limits: Limits) -> Settings {
     Settings {
         limits,
-        timeouts: Timeouts::default(),
+        timeouts: patient().timeouts,
     }
 }
 
@@ -58,7 +60,7 @@ async fn every_captured_call_passes_with_its_bytes() {
         let key = codecs::ServiceKey::new(&*target.path, &*target.group, version).to_string();
         let answer = response.clone();
         let mut provider = Provider::start(move |request| Some(answer.bytes_as(request.id()))).await;
-        let bridge = Bridge::start(vec![legacy(&key, &[provider.address])], Settings::default()).await;
+        let bridge = Bridge::start(vec![legacy(&key, &[provider.address])], patient()).await;
         let got = Consumer::connect(bridge.dubbo2).await.call(&request, 77).await;
         assert_eq!(got.header[2..4], response.header[2..4], "{name}");
         if response.status() != 20 {
@@ -197,8 +199,9 @@ async fn a_silent_provider_is_a_timeout_and_its_late_reply_is_dropped() {
         }
     })
     .await;
-    let mut settings = Settings::default();
-    settings.timeouts.call = Duration::from_millis(50);
+    let mut settings = patient();
+    // Long enough for the second call to be answered.
+    settings.timeouts.call = Duration::from_secs(1);
     let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], settings).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;
     let answer = consumer.call(&hello(), 1).await;
@@ -210,19 +213,18 @@ async fn a_silent_provider_is_a_timeout_and_its_late_reply_is_dropped() {
 
 #[tokio::test]
 async fn a_dead_provider_is_avoided_and_alone_it_is_100() {
-    let dead = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // Bound, so that nobody else gets the port, and nobody listens.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let dead = closed.local_addr().unwrap();
     let provider = Provider::hello().await;
     let service = legacy(ORDERS, &[dead, provider.address]);
-    let bridge = Bridge::start(vec![service], Settings::default()).await;
+    let bridge = Bridge::start(vec![service], patient()).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;
     for id in 0..20 {
         assert_eq!(consumer.call(&hello(), id).await.status(), 20);
     }
-    let alone = Bridge::start(vec![legacy(ORDERS, &[dead])], Settings::default()).await;
+    let alone = Bridge::start(vec![legacy(ORDERS, &[dead])], patient()).await;
     let answer = Consumer::connect(alone.dubbo2).await.call(&hello(), 1).await;
     assert_eq!(answer.status(), 100, "{}", text(&answer));
 }
@@ -240,11 +242,7 @@ async fn a_provider_that_hangs_up_on_a_call_is_80_and_called_once() {
 #[tokio::test]
 async fn an_unknown_service_is_an_exception_and_the_connection_lives() {
     let provider = Provider::hello().await;
-    let bridge = Bridge::start(
-        vec![legacy("com.acme.Other", &[provider.address])],
-        Settings::default(),
-    )
-    .await;
+    let bridge = Bridge::start(vec![legacy("com.acme.Other", &[provider.address])], patient()).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;
     for id in 0..2 {
         let answer = consumer.call(&hello(), id).await;
@@ -337,7 +335,7 @@ async fn an_oversize_frame_is_refused_by_its_header_alone() {
 #[tokio::test]
 async fn a_truncated_frame_is_given_up_on() {
     let provider = Provider::hello().await;
-    let mut settings = Settings::default();
+    let mut settings = patient();
     settings.timeouts.stalled = Duration::from_millis(100);
     let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], settings).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;
@@ -353,7 +351,9 @@ async fn above_the_limit_in_flight_a_call_is_100_at_once() {
         in_flight: 2,
         ..Limits::default()
     };
-    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], with_limits(limits)).await;
+    let mut settings = with_limits(limits);
+    settings.timeouts.call = Duration::from_secs(1);
+    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], settings).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;
     let all: Vec<u8> = (1..=3).flat_map(|id| hello().bytes_as(id)).collect();
     consumer.send(&all).await;
@@ -384,7 +384,7 @@ async fn a_loop_of_bridges_is_refused() {
     // The bridge finds itself as the provider.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let itself = listener.local_addr().unwrap();
-    let bridge = Bridge::start(vec![legacy(ORDERS, &[itself])], Settings::default()).await;
+    let bridge = Bridge::start(vec![legacy(ORDERS, &[itself])], patient()).await;
     let config = crate::listener::Config {
         wire: crate::worker::Wire::Dubbo2,
         becomes: None,
@@ -426,7 +426,7 @@ async fn drain_says_readonly_finishes_what_runs_and_cuts_nothing() {
     assert_eq!((event.header[2], &event.body[..]), (0xa2, &b"\x01R"[..]));
     // Calls that come all the same are still answered.
     assert_eq!(consumer.call(&hello(), 2).await.status(), 20);
-    let drained = bridge.pool.finish(Duration::from_secs(10)).await;
+    let drained = bridge.pool.finish(LIMIT).await;
     assert_eq!(drained.cut, 0);
     assert!(consumer.is_closed().await);
 }
@@ -434,7 +434,7 @@ async fn drain_says_readonly_finishes_what_runs_and_cuts_nothing() {
 #[tokio::test]
 async fn the_drain_cuts_and_counts_what_outlives_its_deadline() {
     let mut provider = Provider::start(|_| None).await;
-    let mut settings = Settings::default();
+    let mut settings = patient();
     settings.timeouts.call = Duration::from_secs(60);
     let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], settings).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;

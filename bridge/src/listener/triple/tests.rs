@@ -1,7 +1,5 @@
 //! The Triple path end to end, and what crosses between the wires.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -11,7 +9,7 @@ use crate::rig::triple::{
     Answered, TripleConsumer, TripleProvider, bound, framed, mesh, message, text, wrapped_request,
     wrapped_response,
 };
-use crate::rig::{Bridge, Consumer, ORDERS, Provider, RawFrame, captured, legacy};
+use crate::rig::{Bridge, Consumer, LIMIT, ORDERS, Provider, RawFrame, captured, legacy, patient};
 use crate::worker::{Event, Settings};
 
 const HELLO: &str = "/org.landbridge.peers.api.OrderService/hello";
@@ -31,7 +29,7 @@ fn safe(answer: &Answered) {
 }
 
 async fn to_mesh(provider: &TripleProvider) -> Bridge {
-    Bridge::start(vec![mesh(ORDERS, &[provider.address])], Settings::default()).await
+    Bridge::start(vec![mesh(ORDERS, &[provider.address])], patient()).await
 }
 
 #[tokio::test]
@@ -78,10 +76,10 @@ async fn a_dubbo2_call_reaches_a_wrapped_method() {
 #[tokio::test]
 async fn a_wrapped_call_reaches_a_dubbo2_provider() {
     let mut provider = Provider::hello().await;
-    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], Settings::default()).await;
+    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], patient()).await;
     let mut consumer = TripleConsumer::connect(bridge.triple).await;
     let headers = [
-        ("grpc-timeout", "700000u"),
+        ("grpc-timeout", "30000000u"),
         ("tri-consumer-appname", "shop"),
         ("trace-bin", "AP8"),
     ];
@@ -119,7 +117,7 @@ async fn a_wrapped_call_reaches_a_dubbo2_provider() {
 #[tokio::test]
 async fn protobuf_crosses_both_ways_by_the_binding() {
     let mut grpc = TripleProvider::start().await;
-    let bridge = Bridge::start(vec![bound(mesh(ORDERS, &[grpc.address]))], Settings::default()).await;
+    let bridge = Bridge::start(vec![bound(mesh(ORDERS, &[grpc.address]))], patient()).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;
     consumer.send(&hello().bytes_as(1)).await;
     let mut call = grpc.next().await;
@@ -129,11 +127,7 @@ async fn protobuf_crosses_both_ways_by_the_binding() {
     assert!(consumer.answer(1).await.body.starts_with(b"\x94\x0bhello world"));
 
     let mut provider = Provider::hello().await;
-    let bridge = Bridge::start(
-        vec![bound(legacy(ORDERS, &[provider.address]))],
-        Settings::default(),
-    )
-    .await;
+    let bridge = Bridge::start(vec![bound(legacy(ORDERS, &[provider.address]))], patient()).await;
     let mut consumer = TripleConsumer::connect(bridge.triple).await;
     for path in [
         "/shop.v1.Orders/Hello",
@@ -157,11 +151,7 @@ async fn protobuf_crosses_both_ways_by_the_binding() {
 #[tokio::test]
 async fn unary_and_streamed_calls_pass_between_grpc_peers() {
     let mut provider = TripleProvider::start().await;
-    let bridge = Bridge::start(
-        vec![mesh("shop.v1.Orders", &[provider.address])],
-        Settings::default(),
-    )
-    .await;
+    let bridge = Bridge::start(vec![mesh("shop.v1.Orders", &[provider.address])], patient()).await;
     let mut consumer = TripleConsumer::connect(bridge.triple).await;
     // Unary.
     let path = "/shop.v1.Orders/Hello";
@@ -229,7 +219,7 @@ async fn unary_and_streamed_calls_pass_between_grpc_peers() {
 #[tokio::test]
 async fn a_stream_towards_dubbo2_is_refused() {
     let provider = Provider::hello().await;
-    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], Settings::default()).await;
+    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], patient()).await;
     let mut consumer = TripleConsumer::connect(bridge.triple).await;
     let (response, mut body) = consumer.open(HELLO, &[]).await;
     for _ in 0..2 {
@@ -286,11 +276,15 @@ async fn the_providers_status_reaches_each_caller_with_its_meaning() {
 async fn a_thrown_exception_reaches_each_caller() {
     let response = captured("dubbo-2.7.23-fail-checked.resp").unwrap();
     let provider = Provider::start(move |request| Some(response.bytes_as(request.id()))).await;
-    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], Settings::default()).await;
+    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], patient()).await;
     let mut consumer = TripleConsumer::connect(bridge.triple).await;
     // Java 3.3 reads the object itself.
     let answer = consumer
-        .call(HELLO, &[("grpc-timeout", "700000u")], &wrapped_request(b"\x01a"))
+        .call(
+            HELLO,
+            &[("grpc-timeout", "30000000u")],
+            &wrapped_request(b"\x01a"),
+        )
         .await;
     assert_eq!(
         (answer.status(), &answer.head.headers["tri-exception-code"]),
@@ -332,7 +326,7 @@ async fn a_thrown_exception_reaches_each_caller() {
 #[tokio::test]
 async fn what_is_not_grpc_gets_a_clear_answer() {
     let provider = Provider::hello().await;
-    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], Settings::default()).await;
+    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], patient()).await;
     let mut http1 = TcpStream::connect(bridge.triple).await.unwrap();
     http1
         .write_all(b"GET /orders HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -379,7 +373,7 @@ async fn bad_messages_are_answered_and_the_connection_lives() {
             message: 4096,
             ..Limits::default()
         },
-        ..Settings::default()
+        ..patient()
     };
     let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], settings).await;
     let mut consumer = TripleConsumer::connect(bridge.triple).await;
@@ -404,7 +398,7 @@ async fn bad_messages_are_answered_and_the_connection_lives() {
 #[tokio::test]
 async fn health_is_answered_and_watched() {
     let provider = Provider::hello().await;
-    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], Settings::default()).await;
+    let bridge = Bridge::start(vec![legacy(ORDERS, &[provider.address])], patient()).await;
     let mut consumer = TripleConsumer::connect(bridge.triple).await;
     let asks = |name: &str| if name.is_empty() { Vec::new() } else { text(name) };
     for (name, status) in [("", "0"), (ORDERS, "0"), ("com.acme.Unknown", "5")] {
@@ -424,7 +418,7 @@ async fn health_is_answered_and_watched() {
     bridge.pool.drain(false);
     assert_eq!(message(&mut watched).await.unwrap(), [8, 2]);
     assert_eq!(message(&mut watched).await, None);
-    assert_eq!(bridge.pool.finish(Duration::from_secs(10)).await.cut, 0);
+    assert_eq!(bridge.pool.finish(LIMIT).await.cut, 0);
 }
 
 #[tokio::test]
@@ -490,7 +484,7 @@ async fn the_peers_limit_of_streams_is_kept() {
             upstream_connections: 1,
             ..Limits::default()
         },
-        ..Settings::default()
+        ..patient()
     };
     let bridge = Bridge::start(vec![mesh(ORDERS, &[provider.address])], settings).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;
@@ -580,7 +574,7 @@ async fn a_line_feed_in_a_message_fails_only_what_was_under_way() {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest).await;
     });
-    let bridge = Bridge::start(vec![mesh(ORDERS, &[address])], Settings::default()).await;
+    let bridge = Bridge::start(vec![mesh(ORDERS, &[address])], patient()).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;
     let both: Vec<u8> = (1..=2).flat_map(|id| hello().bytes_as(id)).collect();
     consumer.send(&both).await;
@@ -598,7 +592,7 @@ async fn ten_thousand_wrapped_calls_leave_nothing_behind() {
         wrapped_response(b"\x0bhello world", "java.lang.String")
     })
     .await;
-    let bridge = Bridge::start(vec![mesh(ORDERS, &[provider])], Settings::default()).await;
+    let bridge = Bridge::start(vec![mesh(ORDERS, &[provider])], patient()).await;
     let mut consumer = Consumer::connect(bridge.dubbo2).await;
     for batch in 0..100u64 {
         let all: Vec<u8> = (0..100)

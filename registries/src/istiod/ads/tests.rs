@@ -12,6 +12,9 @@ use super::*;
 use crate::mesh_view::MeshHost;
 use crate::route::{RouteAction, ValueMatch};
 
+/// Far more than anything here takes; a test that hangs ends by it.
+const LIMIT: Duration = Duration::from_secs(60);
+
 const HOST: &str = "com.acme.orders.dubbo";
 const NAME: &str = "com.acme.orders.dubbo:50051";
 const PLAIN: &str = "outbound|50051||com.acme.orders.dubbo";
@@ -90,10 +93,10 @@ impl Bench {
 
     async fn until(&mut self, what: &str, holds: impl Fn(&MeshView) -> bool) -> Arc<MeshView> {
         let waited = self.view.wait_for(|view| holds(view));
-        let waited = tokio::time::timeout(Duration::from_secs(10), waited).await;
+        let waited = tokio::time::timeout(LIMIT, waited).await;
         match waited.map(|view| view.unwrap().clone()) {
             Ok(view) => view,
-            Err(_) => panic!("not within 10 s: {what}; {:#?}", self.view.borrow()),
+            Err(_) => panic!("not within {LIMIT:?}: {what}; {:#?}", self.view.borrow()),
         }
     }
 
@@ -107,9 +110,9 @@ impl Bench {
                 }
             }
         };
-        match tokio::time::timeout(Duration::from_secs(10), find).await {
+        match tokio::time::timeout(LIMIT, find).await {
             Ok(event) => event,
-            Err(_) => panic!("not within 10 s: {what}"),
+            Err(_) => panic!("not within {LIMIT:?}: {what}"),
         }
     }
 
