@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub(crate) use harness::ports::free as free_port;
 
+use crate::calls::Calls;
 use crate::process::{Process, START, command, eventually};
 use crate::suite::Suite;
 
@@ -93,16 +94,14 @@ impl Peers {
         Suite::of_java(&process)
     }
 
-    /// The suite of a Java 3.3 consumer over Triple. Dubbo 3.3 runs its own timer against the end of the stream, and now and
-    /// then the latter is first: seen between two Java 3.3 with nothing between them. Whoever always says code 0 still fails.
+    /// The suite of a Java 3.3 consumer over Triple. Two clocks of Dubbo 3.3 run against each other in its case `timeout`
+    /// ([`Thrown::is_timeout`](crate::calls::Thrown::is_timeout)), with us and without.
     pub(crate) fn java_33_over_triple(&self, settings: &[String]) -> Suite {
-        let settings: Vec<&str> = ["protocol=tri"]
-            .into_iter()
-            .chain(settings.iter().map(String::as_str))
-            .collect();
-        let alone: Vec<&str> = settings.iter().copied().chain(["only=timeout"]).collect();
-        self.java_suite(33, &settings)
-            .with_races_run_again(|| self.java_suite(33, &alone))
+        let settings = [&["protocol=tri".to_owned()], settings].concat();
+        let more = ["slow=1500", "timeout=300"].map(str::to_owned);
+        self.java_suite(33, &settings).with_races_run_again(|| {
+            Calls::run(self, 33, "slow", 20, 50, &[settings.as_slice(), &more].concat())
+        })
     }
 
     /// A Go program (`provider`, `consumer`, `grpcserver`, `grpcclient`) with `LB_` settings, not waited for.
