@@ -67,12 +67,19 @@ pub(crate) fn mesh(key: &str, providers: &[SocketAddr]) -> Service {
 }
 
 /// The same with a binding: `hello(String)` is `shop.v1.Orders/Hello`, text to text.
-pub(crate) fn bound(mut service: Service) -> Service {
-    let proto = "syntax = \"proto3\"; package shop.v1; message Text { string text = 1; }
-        service Orders { rpc Hello(Text) returns (Text); }";
+pub(crate) fn bound(service: Service) -> Service {
+    bound_as(
+        service,
+        "    methods: [ { java: hello(java.lang.String), rpc: Hello, args: [ text ], result: text } ]\n",
+    )
+}
+
+/// The same with the rest of the binding said: what is left of the service, and what follows it.
+pub(crate) fn bound_as(mut service: Service, rest: &str) -> Service {
+    let proto = "syntax = \"proto3\"; package shop.v1; message Text { string text = 1; } message Number { int64 number = 1; }
+        service Orders { rpc Hello(Text) returns (Text); rpc HelloNumber(Number) returns (Text); }";
     let yaml = format!(
-        "descriptors: [orders.proto]\nservices:\n  - java: {}\n    proto: shop.v1.Orders\n    methods:\n      - \
-         {{ java: hello(java.lang.String), rpc: Hello, args: [ text ], result: text }}\n",
+        "descriptors: [orders.proto]\nservices:\n  - java: {}\n    proto: shop.v1.Orders\n{rest}",
         service.key.interface()
     );
     let bindings = Bindings::load("binding.yaml", &yaml, &mut |_| Ok(proto.as_bytes().to_vec())).unwrap();

@@ -1,12 +1,13 @@
 //! The Triple path end to end, and what crosses between the wires.
 
 use bytes::Bytes;
+use registries::directory::Mode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::limits::Limits;
 use crate::rig::triple::{
-    Answered, TripleConsumer, TripleProvider, bound, framed, mesh, message, text, wrapped_request,
+    Answered, TripleConsumer, TripleProvider, bound, bound_as, framed, mesh, message, text, wrapped_request,
     wrapped_response,
 };
 use crate::rig::{Bridge, Consumer, LIMIT, ORDERS, Provider, RawFrame, captured, legacy, patient};
@@ -321,6 +322,80 @@ async fn a_thrown_exception_reaches_each_caller() {
     let answer = consumer.answer(1).await;
     assert_eq!((answer.status(), answer.body[0]), (20, 0x93));
     assert!(String::from_utf8_lossy(&answer.body).contains("com.acme.OutOfStock"));
+}
+
+/// A status of a provider that tells an exception which the interface declares, of a code that consumers would repeat.
+fn out_of_stock(call: &mut crate::rig::triple::Received) {
+    use codecs::triple::status::{Code, Status, details::Builder};
+    let mut status = Status::new(Code::ResourceExhausted, "none left");
+    let class = ("java.class", "com.acme.OutOfStock");
+    status.details = Builder::new(8, "none left")
+        .error_info("OUT_OF_STOCK", "java/com.acme", [class])
+        .build();
+    let mut response = http::Response::new(());
+    let headers = response.headers_mut();
+    headers.insert("content-type", http::HeaderValue::from_static("application/grpc"));
+    status.write(headers);
+    call.respond.send_response(response, true).unwrap();
+}
+
+#[tokio::test]
+async fn a_declared_exception_is_built_from_its_status() {
+    let declares = "methods: [ { java: hello(java.lang.String), rpc: Hello, args: [ text ], result: text, throws: [ com.acme.OutOfStock ] } ]";
+    let mut provider = TripleProvider::start().await;
+    for mode in ["status", "tri-exception-code"] {
+        let rest = format!("    exceptions_mode: {mode}\n    {declares}\n");
+        let service = bound_as(mesh(ORDERS, &[provider.address]), &rest);
+        let bridge = Bridge::start(vec![service], Settings::default()).await;
+        // A Dubbo2 consumer always: it has the interface.
+        let mut consumer = Consumer::connect(bridge.dubbo2).await;
+        consumer.send(&hello().bytes_as(1)).await;
+        out_of_stock(&mut provider.next().await);
+        let answer = consumer.answer(1).await;
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!((answer.status(), answer.body[0]), (20, 0x93), "{body}");
+        assert!(
+            body.contains("com.acme.OutOfStock") && body.contains("none left"),
+            "{body}"
+        );
+        // A Java caller over Triple whose head does not say what it reads: as the binding says. dubbo-go never.
+        let mut consumer = TripleConsumer::connect(bridge.triple).await;
+        for (agent, object) in [(None, mode != "status"), (Some("grpc-go/1.80"), false)] {
+            let headers: Vec<_> = agent.map(|agent| ("user-agent", agent)).into_iter().collect();
+            let request = wrapped_request(b"\x01a");
+            let calling = consumer.call(HELLO, &headers, &request);
+            let serving = async { out_of_stock(&mut provider.next().await) };
+            let (answer, ()) = tokio::join!(calling, serving);
+            let thrown = answer
+                .messages
+                .first()
+                .map(|message| String::from_utf8_lossy(message));
+            let is_object = thrown.is_some_and(|text| text.contains("com.acme.OutOfStock"));
+            let status = if object { "0" } else { "8" };
+            assert_eq!((is_object, answer.status()), (object, status), "{mode} {agent:?}");
+            assert_eq!(answer.head.headers.contains_key("tri-exception-code"), object);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_no_bound_overload_is_refused_as_that() {
+    let provider = TripleProvider::start().await;
+    let overloads = "    methods: [ { java: hello(java.util.Locale), rpc: Hello, args: [ text ], result: text }, \
+                     { java: hello(long), rpc: HelloNumber, args: [ number ], result: text } ]\n";
+    let mut service = bound_as(mesh(ORDERS, &[provider.address]), overloads);
+    service.pinned = Some(Mode::Protobuf);
+    let bridge = Bridge::start(vec![service], Settings::default()).await;
+    let mut consumer = Consumer::connect(bridge.dubbo2).await;
+    consumer.send(&hello().bytes_as(1)).await;
+    let answer = consumer.answer(1).await;
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(
+        body.contains(
+            "the call cannot cross: method is overloaded and none of its bindings has these parameter types"
+        ),
+        "{body}"
+    );
 }
 
 #[tokio::test]
