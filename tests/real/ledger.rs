@@ -177,11 +177,30 @@ fn class_path(peers: &Peers, release: u8) -> std::ffi::OsString {
     std::env::join_paths(parts).unwrap()
 }
 
-/// The calls that a side printed so far: by `what` its name of the method, by `with` what it was given.
-fn calls(process: &Process, what: &str, with: &str) -> Vec<Seen> {
+/// How many calls a side has printed.
+fn count(process: &Process) -> usize {
+    process.lines().iter().filter(|line| is_call(line)).count()
+}
+
+fn is_call(line: &str) -> bool {
+    line.starts_with(r#"{"event":"call""#)
+}
+
+/// The calls that a side printed after the first `before`: by `what` its name of the method, by `with` what it was given.
+/// Waits for so many, which are on their way to us when their caller has its answer.
+#[track_caller]
+fn calls(process: &Process, before: usize, count: usize, what: &str, with: &str) -> Vec<Seen> {
+    let mut left = before + count;
+    if left > 0 {
+        process.wait_line("last call", SEEN, |line| {
+            left -= usize::from(is_call(line));
+            left == 0
+        });
+    }
     let lines = process.json_lines();
     let calls = lines.iter().filter(|line| line["event"] == "call");
     calls
+        .skip(before)
         .inspect(|line| assert!(matches!(line["unknown"].as_u64(), None | Some(0)), "{line}"))
         .map(|line| Seen::new(line[what].as_str().unwrap(), line[with].clone()))
         .collect()

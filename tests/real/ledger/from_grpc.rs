@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::cases::{overdrawn, said_tight, tight, whole};
-use super::{Ledger, SEEN, Seen, assert_calls, assert_counted, assert_logged, binding, calls};
+use super::{Ledger, Seen, assert_calls, assert_counted, assert_logged, binding, calls, count};
 use crate::gateway::Gateway;
 use crate::peers::{free_port, peers};
 use crate::process::{Process, START};
@@ -48,6 +48,7 @@ fn values() -> Vec<Case> {
         .into_iter()
         .map(|(_, json, said)| put(json.clone(), said, json))
         .collect();
+    cases.push(put(json!({"any": {}}), "", json!({})));
     cases.push(put(
         json!({"tags": ["x", "x"]}),
         "tags=HashSet[\"x\"]",
@@ -323,7 +324,7 @@ fn suite(ledger: &Ledger<'_>, gateway: &Gateway, provider: &Process, cases: &[Ca
         .enumerate()
         .map(|(place, case)| json!({"case": format!("{place}-{}", case.rpc), "rpc": case.rpc, "request": case.request}))
         .collect();
-    let before = calls(provider, "method", "said").len();
+    let before = count(provider);
     let got = ledger.grpc_client(gateway, &Json::Array(script));
     for (got, case) in got.iter().zip(cases) {
         let of = format!("{} {}: {got}", case.rpc, case.request);
@@ -347,14 +348,8 @@ fn suite(ledger: &Ledger<'_>, gateway: &Gateway, provider: &Process, cases: &[Ca
         }
     }
     let wanted: Vec<Seen> = cases.iter().filter_map(|case| case.seen.clone()).collect();
-    provider.wait_line("last call", SEEN, {
-        let mut left = before + wanted.len();
-        move |line| {
-            left -= usize::from(line.contains("\"event\":\"call\"")).min(left);
-            left == 0
-        }
-    });
-    assert_calls(&calls(provider, "method", "said").split_off(before), &wanted);
+    let seen = calls(provider, before, wanted.len(), "method", "said");
+    assert_calls(&seen, &wanted);
 }
 
 fn lax() -> Vec<Case> {
@@ -397,6 +392,29 @@ fn grpc_go_calls_java_27_by_the_bindings_rules() {
         format!("strict: true\n{}", binding()),
     );
     suite(&ledger, &gateway, &provider, &strict());
+    stack_is_told(&ledger, port);
+}
+
+/// The stack of a thrown exception is told where the binding exposes it.
+fn stack_is_told(ledger: &Ledger<'_>, port: u16) {
+    let binding = format!("expose_stack: true\n{}", binding());
+    let gateway = ledger.gateway(("dubbo2", "dubbo2"), port, free_port(), binding);
+    let script = json!([{"case": "poor", "rpc": "Charge", "request": {"account": "poor", "cents": "100"}}]);
+    let got = ledger.grpc_client(&gateway, &script);
+    let details = got[0]["status"]["details"].as_array().unwrap();
+    let types: Vec<&str> = details
+        .iter()
+        .filter_map(|detail| detail["@type"].as_str())
+        .collect();
+    let types: Vec<&str> = types.iter().filter_map(|name| name.rsplit('.').next()).collect();
+    assert_eq!(types, ["ErrorInfo", "Overdrawn", "DebugInfo"], "{got:?}");
+    let frames = details[2]["stack_entries"].as_array().unwrap();
+    let first = frames[0].as_str().unwrap();
+    assert!(
+        first.starts_with("org.landbridge.ledger.Provider.charge(Provider.java:"),
+        "{first}"
+    );
+    assert!(frames.len() > 1, "{frames:?}");
 }
 
 #[test]
