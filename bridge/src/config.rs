@@ -35,6 +35,22 @@ use crate::{admin, app, telemetry};
 /// The schema this program reads.
 pub const VERSION: u32 = 1;
 
+/// The most that the file may hold; a ConfigMap holds a sixteenth of it.
+const MOST: u64 = 16 << 20;
+
+/// A file that the operator names, of at most so many bytes: it may be a device without end.
+pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > most {
+        return Err(format!("it is larger than {} MiB", most >> 20));
+    }
+    Ok(bytes)
+}
+
 /// The whole configuration, checked.
 #[derive(Debug, Clone, Serialize)]
 pub struct Config {
@@ -105,7 +121,8 @@ impl Config {
     /// # Errors
     /// Everything found wrong, each at its place.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(path)
+        let text = read(path, MOST)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()))
             .map_err(|error| Problem::of_file(path, format!("cannot be read: {error}")))?;
         // Not `env::vars`: one variable that is no UTF-8 would make it panic.
         let environment =

@@ -112,6 +112,11 @@ fn decode_says_what_it_does_not_read() {
         (&["decode", "dubbo2", "54"], 1, "the argument: no Dubbo2 frame"),
         (&["decode", "auto", "/"], 1, "read /: Is a directory"),
         (
+            &["decode", "hessian", "--lines", "--summary"],
+            2,
+            "cannot be used with",
+        ),
+        (
             &["decode", "hessian", "no-such-file"],
             1,
             "\"no-such-file\", which is no hex",
@@ -385,6 +390,52 @@ fn what_a_reload_changes_is_said_alike_everywhere() {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains(list), "{place}: {text}");
     }
+}
+
+/// Names are bytes; devices have no end.
+#[cfg(unix)]
+#[test]
+fn odd_files_and_names_are_read_or_named() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"call-\xff.hex"));
+    std::fs::write(&path, "54").unwrap();
+    let shown = landbridge(&["decode", "hessian"]).arg(&path).output().unwrap();
+    assert_eq!(
+        (shown.status.code(), &shown.stdout[..]),
+        (Some(0), &b"000000  true\n"[..])
+    );
+    let (code, _, said) = run(&["check", "/dev/zero"]);
+    assert!(
+        code == Some(2) && said.contains("/dev/zero: cannot be read: it is larger than 16 MiB"),
+        "{said}"
+    );
+    let (code, _, said) = run(&["check", "/"]);
+    assert!(code == Some(2) && said.contains("/: cannot be read"), "{said}");
+}
+
+/// What cannot be asked for is said before anybody is asked.
+#[test]
+fn wrong_questions_are_wrong_command_lines() {
+    for arguments in [
+        &["services", "--admin", "nohost"][..],
+        &["services", "--admin", "http://127.0.0.1:9880"],
+        &["services", "--admin", ""],
+        &["explain", ""],
+    ] {
+        let (code, _, said) = run(arguments);
+        assert!(
+            code == Some(2) && !said.contains("is it running"),
+            "{arguments:?}: {said}"
+        );
+    }
+    // Something else listens there.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let answering = std::thread::spawn(move || drop(other.accept()));
+    let (code, _, said) = run(&["services", "--admin", &address]);
+    answering.join().unwrap();
+    assert!(code == Some(1) && said.contains(&address), "{said}");
 }
 
 #[test]

@@ -665,6 +665,17 @@ fn a_draft_is_written_whole_or_not_at_all() {
             .says(1, &[&format!("write the report {report}: ")]);
         assert!(!place.path("out").exists(), "{report}");
     }
+    let before = place.read("a.json");
+    for report in ["./a.json", "out/a.proto"] {
+        place
+            .run(&["draft", "a.json", "--out", "out", "--report", report])
+            .says(2, &[&format!("--report {report} would overwrite")]);
+    }
+    assert_eq!(place.read("a.json"), before);
+    place.write("none.json", "[]");
+    place
+        .run(&["draft", "none.json"])
+        .says(1, &["no service definition in none.json"]);
     // The last one cannot be written: the others are not, either.
     std::fs::create_dir_all(place.path("out/a.yaml")).unwrap();
     place
@@ -708,4 +719,21 @@ fn what_binds_nothing_is_not_ok() {
     }
     let checked = place.run(&["check", "a.yaml", "--output", "json"]);
     checked.says(1, &["\"ok\": false"]);
+    // Nor is what it is compared with, or looked for in.
+    place.write(
+        "s.proto",
+        "syntax = \"proto3\"; package s; message M {} service S { rpc C(M) returns (M); }",
+    );
+    place
+        .run(&["check", "s.proto"])
+        .says(0, &["s.proto: ok, 1 services"]);
+    place
+        .run(&["check", "s.proto", "--against", "a.yaml"])
+        .says(1, &["binding a.yaml: binds no service"]);
+    place
+        .run(&["check", "s.proto", "--include", "gone"])
+        .says(2, &["--include gone is no folder"]);
+    place
+        .run(&["check", "/dev/zero"])
+        .says(1, &["/dev/zero is longer than 64 MiB"]);
 }

@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
+use hyper::header::HeaderValue;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+
+use crate::config::text::HostPort;
 
 /// The most that an answer may hold.
 const MOST: usize = 256 << 20;
@@ -21,7 +24,7 @@ pub(super) struct Admin {
         default_value = "127.0.0.1:9880",
         env = "LANDBRIDGE_ADMIN"
     )]
-    admin: String,
+    admin: HostPort,
     /// The port's token, where it asks for one
     #[arg(long, env = "LANDBRIDGE_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -57,9 +60,13 @@ impl Admin {
             )
         })?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
-        let mut request = Request::get(path).header("host", &self.admin);
+        let mut request = Request::get(path).header("host", self.admin.to_string());
         if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
+            let token = HeaderValue::from_str(&format!("Bearer {token}"));
+            request = request.header(
+                "authorization",
+                token.context("the token cannot be sent in a header")?,
+            );
         }
         let request = request.body(Empty::<Bytes>::new())?;
         let asking = async {
@@ -73,7 +80,13 @@ impl Admin {
             anyhow::Ok((status, body))
         };
         let (answer, _) = tokio::join!(asking, connection);
-        let (status, body) = answer?;
+        let about = || {
+            format!(
+                "{} does not answer as the operator's port of a gateway does",
+                self.admin
+            )
+        };
+        let (status, body) = answer.with_context(about)?;
         let text = || String::from_utf8_lossy(&body).trim().to_owned();
         match status {
             StatusCode::OK => Ok(Answer::Found(body.to_vec())),
@@ -83,10 +96,10 @@ impl Admin {
     }
 
     async fn resolve(&self) -> anyhow::Result<SocketAddr> {
-        let found = tokio::net::lookup_host(&self.admin).await;
-        let mut found = found.with_context(|| format!("{:?} is not HOST:PORT", self.admin))?;
+        let found = tokio::net::lookup_host((self.admin.host.as_str(), self.admin.port)).await;
+        let mut found = found.with_context(|| format!("find the address of {}", self.admin))?;
         found
             .next()
-            .with_context(|| format!("{:?} resolves to no address", self.admin))
+            .with_context(|| format!("{} resolves to no address", self.admin))
     }
 }

@@ -21,6 +21,7 @@ mod triple;
 #[cfg(test)]
 mod write;
 
+use std::ffi::OsString;
 use std::io::{BufRead, Read, Write};
 use std::net::IpAddr;
 
@@ -46,9 +47,9 @@ pub(super) struct Arguments {
     what: What,
     /// Hex, a file, or `-`.
     #[arg(default_value = "-")]
-    input: String,
+    input: OsString,
     /// Of standard input: one value in hex a line in, one line of typed JSON (or `error: …`) out; only with `hessian`.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["summary", "grep", "port", "host"])]
     lines: bool,
     /// Of a capture: one line a frame, no tree.
     #[arg(long)]
@@ -172,7 +173,7 @@ pub(super) fn encode(arguments: &EncodeArguments) -> Result<(), Failure> {
         (input, false) => {
             let text = match input {
                 Some(text) => text.clone(),
-                None => std::io::read_to_string(std::io::stdin()).context("read standard input")?,
+                None => whole_input()?,
             };
             let hex =
                 hessian::encode_line(text.trim()).map_err(|text| Failure::Failed(anyhow::anyhow!(text)))?;
@@ -180,6 +181,20 @@ pub(super) fn encode(arguments: &EncodeArguments) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// All of standard input, which holds one value.
+fn whole_input() -> anyhow::Result<String> {
+    let most = u64::try_from(MOST_OF_A_LINE).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    let read = std::io::stdin()
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes);
+    read.context("read standard input")?;
+    if bytes.len() > MOST_OF_A_LINE {
+        anyhow::bail!("standard input is longer than {} MiB", MOST_OF_A_LINE >> 20);
+    }
+    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("standard input is not UTF-8"))
 }
 
 /// The longest line that is read: an 8 MiB message in hex, or in typed JSON at its widest, and room to spare.

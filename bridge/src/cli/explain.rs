@@ -1,6 +1,7 @@
 //! `landbridge explain`: what a running gateway knows of one service and what it would do with a call.
 
 use anyhow::Context;
+use codecs::ServiceKey;
 use serde_json::Value;
 
 use super::admin::{Admin, Answer};
@@ -11,7 +12,7 @@ use super::{Failure, Output, say};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The service: [group/]interface[:version], or a protobuf service name
-    service: String,
+    service: ServiceKey,
     #[command(flatten)]
     admin: Admin,
     /// How to print
@@ -20,10 +21,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let body = match arguments
-        .admin
-        .get(&format!("/v1/explain/{}", arguments.service))?
-    {
+    let body = match arguments.admin.get(&format!(
+        "/v1/explain/{}",
+        in_path(&arguments.service.to_string())
+    ))? {
         Answer::Found(body) => body,
         Answer::Missing(why) => return Err(anyhow::anyhow!(why).into()),
     };
@@ -34,6 +35,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say(&shown(&explanation))?;
     }
     Ok(())
+}
+
+/// A key in the path of a URL.
+fn in_path(key: &str) -> String {
+    let mut path = String::new();
+    for byte in key.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b':' | b'$' => {
+                path.push(char::from(byte));
+            }
+            _ => path.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    path
 }
 
 /// The explanation for people. Keys that this program does not know (a newer gateway's) are left out.
@@ -157,6 +172,12 @@ fn word(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_one_part_of_the_path() {
+        assert_eq!(in_path("g/a.B$C:1.0"), "g/a.B$C:1.0");
+        assert_eq!(in_path("a?b c%ü#"), "a%3Fb%20c%25%C3%BC%23");
+    }
 
     #[test]
     fn says_who_is_called_and_why() {

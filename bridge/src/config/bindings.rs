@@ -64,6 +64,9 @@ impl<'de> Deserialize<'de> for Binding {
     }
 }
 
+/// The most that a binding file or its descriptors may hold.
+const MOST: u64 = 64 << 20;
+
 /// A configuration with everything that it names loaded: ready to be started.
 #[derive(Debug, Clone)]
 pub struct Prepared {
@@ -89,18 +92,19 @@ impl Prepared {
     /// # Errors
     /// Everything found wrong with it, each at the entry that names it.
     pub fn of(config: Config) -> Result<Self, Problems> {
-        let lacking = config.mesh.as_ref().map(|mesh| mesh.credentials(&config.source));
-        let prepared = Self::reading(config, &mut |path| {
-            std::fs::read(path).map_err(|error| error.to_string())
-        });
+        let lacking = config
+            .mesh
+            .as_ref()
+            .and_then(|mesh| mesh.credentials(&config.source));
+        let prepared = Self::reading(config, &mut |path| super::read(path, MOST));
         match lacking {
-            Some(Err(Lacking::Fault(fault))) => Err(Problems::and(prepared.err(), fault)),
-            Some(Err(Lacking::Warning(warning))) => {
+            Some(Lacking::Fault(fault)) => Err(Problems::and(prepared.err(), fault)),
+            Some(Lacking::Warning(warning)) => {
                 let mut prepared = prepared?;
                 prepared.warnings.push(warning);
                 Ok(prepared)
             }
-            None | Some(Ok(())) => prepared,
+            None => prepared,
         }
     }
 

@@ -185,31 +185,25 @@ impl Mesh {
 
     /// What this machine lacks for the configured way of announcing: a fault where the file names it, and a warning where the
     /// place of running will have it, as a pod has its account.
-    pub(super) fn credentials(&self, source: &Source) -> Result<(), Lacking> {
+    pub(super) fn credentials(&self, source: &Source) -> Option<Lacking> {
         use istiod::publish::{Config, Way};
-        let Some(publish) = &self.publish else {
-            return Ok(());
-        };
-        let Some(Config {
+        let publish = self.publish.as_ref()?;
+        let Config {
             way: Way::Kubernetes(config),
             ..
-        }) = publish.value.checked()
+        } = publish.value.checked()?
         else {
-            return Ok(());
+            return None;
         };
-        let Err(error) = config.check() else {
-            return Ok(());
-        };
+        let error = config.check().err()?;
         let message = crate::telemetry::chain(&error);
-        match &publish.value.kubeconfig {
-            Some(path) => Err(Lacking::Fault(source.problem(path.referenced, message))),
+        Some(match &publish.value.kubeconfig {
+            Some(path) => Lacking::Fault(source.problem(path.referenced, message)),
             None => {
                 let hint = "`run` needs a pod's account here; elsewhere name a file in `kubeconfig`";
-                Err(Lacking::Warning(
-                    source.problem(publish.referenced, message).hint(hint),
-                ))
+                Lacking::Warning(source.problem(publish.referenced, message).hint(hint))
             }
-        }
+        })
     }
 
     pub(super) fn check(&self, source: &Source, problems: &mut Vec<Problem>) {

@@ -48,12 +48,17 @@ impl Source {
         let text = line.checked_sub(1).and_then(|n| self.text.lines().nth(n));
         Problem {
             path: self.path.clone(),
-            place: text.map(|text| Place {
-                line,
-                column: (location.column() as usize).max(1),
-                // A span may run over several lines: what is on the first is underlined.
-                width: (location.span().len() as usize).max(1),
-                text: text.to_owned(),
+            place: text.map(|text| {
+                let column = (location.column() as usize).max(1);
+                let (text, caret) = window(text, column);
+                Place {
+                    line,
+                    column,
+                    caret,
+                    // A span may run over several lines: what is on the first is underlined.
+                    width: (location.span().len() as usize).max(1),
+                    text,
+                }
             }),
             message: message.into(),
             hint: None,
@@ -141,8 +146,39 @@ pub struct Problem {
 struct Place {
     line: usize,
     column: usize,
+    /// The column in `text`, which may be a part of the line.
+    caret: usize,
     width: usize,
     text: String,
+}
+
+/// The most of a line that is shown.
+const MOST_SHOWN: usize = 160;
+
+/// A line for a terminal, and where a column of it is: a long one is cut on both sides, and nothing in it controls the terminal.
+fn window(line: &str, column: usize) -> (String, usize) {
+    let plain = |c: char| {
+        if c.is_control() && c != '\t' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    if line.chars().nth(MOST_SHOWN).is_none() {
+        return (line.chars().map(plain).collect(), column);
+    }
+    let start = column.saturating_sub(MOST_SHOWN / 2);
+    let mut rest = line.chars().skip(start);
+    let mut text: String = if start > 0 {
+        "…".to_owned()
+    } else {
+        String::new()
+    };
+    text.extend(rest.by_ref().take(MOST_SHOWN).map(plain));
+    if rest.next().is_some() {
+        text.push('…');
+    }
+    (text, column - start + usize::from(start > 0))
 }
 
 impl Problem {
@@ -191,12 +227,12 @@ impl fmt::Display for Problem {
         };
         let number = place.line.to_string();
         let margin = " ".repeat(number.len());
-        let room = place.text.chars().count().saturating_sub(place.column - 1);
+        let room = place.text.chars().count().saturating_sub(place.caret - 1);
         // Tabs are kept before the caret, so that it stands under its character in any terminal.
         let lead: String = place
             .text
             .chars()
-            .take(place.column - 1)
+            .take(place.caret - 1)
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
         writeln!(f, ":{}:{}: {}", place.line, place.column, self.message)?;
@@ -277,6 +313,16 @@ mod tests {
             .to_string();
         assert!(shown.starts_with("b.yaml:2:6: "), "{shown}");
         assert!(shown.ends_with("\n 2 | bee: x\n   |      ^"), "{shown}");
+        // A long line is shown around the place, and nothing in it reaches the terminal as more than text.
+        let line = format!("{}\u{1b}bad{}", " ".repeat(1000), "x".repeat(1000));
+        let (text, caret) = window(&line, 1002);
+        assert_eq!(text.chars().count(), MOST_SHOWN + 2);
+        assert_eq!(text.chars().nth(caret - 1), Some('b'));
+        assert!(
+            text.starts_with('…') && text.ends_with('…') && !text.contains('\u{1b}'),
+            "{text}"
+        );
+        assert_eq!(window("a: b", 4), ("a: b".to_owned(), 4));
         let problem = source.problem(Location::UNKNOWN, "bad").hint("do better");
         assert_eq!(problem.to_string(), "a.yaml: bad\n  = do better");
     }

@@ -1,5 +1,7 @@
 //! Where the bytes come from: hex, a file, standard input.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::io::{BufReader, Read};
 
 use anyhow::Context;
@@ -19,23 +21,24 @@ pub(super) enum Source {
 }
 
 /// What an argument names. Hex is told by holding nothing else; everything that is not hex is a file's name.
-pub(super) fn open(input: &str) -> Result<Source, Failure> {
+pub(super) fn open(input: &OsStr) -> Result<Source, Failure> {
     if input == "-" {
-        return from_reader(Box::new(std::io::stdin()), name(input));
+        return from_reader(Box::new(std::io::stdin()), &name(input));
     }
-    if let Some(bytes) = from_hex(input) {
+    let text = input.to_string_lossy();
+    if let Some(bytes) = from_hex(&text) {
         return Ok(from_bytes(bytes));
     }
     let file = std::fs::File::open(input)
-        .with_context(|| format!("read {input:?}, which is {} either", not_hex(input)))?;
-    from_reader(Box::new(file), input)
+        .with_context(|| format!("read {text:?}, which is {} either", not_hex(&text)))?;
+    from_reader(Box::new(file), &text)
 }
 
 /// What messages call an argument.
-pub(super) fn name(input: &str) -> &str {
-    match input {
-        "-" => "standard input",
-        _ if from_hex(input).is_some() => "the argument",
+pub(super) fn name(input: &OsStr) -> Cow<'_, str> {
+    match input.to_string_lossy() {
+        input if input == "-" => "standard input".into(),
+        input if from_hex(&input).is_some() => "the argument".into(),
         file => file,
     }
 }

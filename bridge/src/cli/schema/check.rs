@@ -32,6 +32,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.against.is_some() && arguments.files.len() != 1 {
         return Err(Failure::Wrong("--against is for one file".to_owned()));
     }
+    for folder in &arguments.include {
+        if !folder.is_dir() {
+            return Err(Failure::Wrong(format!(
+                "--include {} is no folder",
+                folder.display()
+            )));
+        }
+    }
     let mut faults = Vec::new();
     let mut all = Bindings::default();
     let mut lines = Vec::new();
@@ -94,6 +102,7 @@ fn unbound(file: &Path) -> LoadError {
 /// What of a file breaks callers of an older one.
 fn broken(file: &Path, new: &Bindings, old: &Path, include: &[PathBuf]) -> Vec<LoadError> {
     let old = match load(old, include) {
+        Ok(loaded) if loaded.services().is_empty() => return vec![unbound(old)],
         Ok(old) => old,
         Err(faults) => return faults,
     };

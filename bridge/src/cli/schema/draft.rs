@@ -64,12 +64,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .map(|line| format!("cannot be read: {line}")),
     );
     let drafts = drafts(arguments, &found, hints.as_deref(), &mut report)?;
+    if let Some(path) = &arguments.report {
+        let given = arguments.definitions.iter().chain(&arguments.hints);
+        let written = drafts.iter().flat_map(|package| package.files(&arguments.out));
+        let written: Vec<PathBuf> = written.map(|file| file.path().to_owned()).collect();
+        if given.chain(&written).any(|other| is_same(path, other)) {
+            let text = format!(
+                "--report {} would overwrite what is read or drafted",
+                path.display()
+            );
+            return Err(Failure::Wrong(text));
+        }
+    }
     // First: where it cannot be told what was left out, nothing is written.
     report.tell(arguments.report.as_deref())?;
     if drafts.is_empty() {
         return Err(anyhow!("no method can be drafted: see the report").into());
     }
     write(arguments, &drafts)
+}
+
+/// Whether two paths name one file, which may not be there.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other
+        || match (std::fs::canonicalize(one), std::fs::canonicalize(other)) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => false,
+        }
 }
 
 /// What one node of a metadata center holds must not keep the others from being drafted.

@@ -1,5 +1,6 @@
 //! Where service definitions come from: files and folders, or the metadata center in a ZooKeeper.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,10 +43,14 @@ pub(super) fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
     if file.is_dir() {
         bail!("{} is a folder", path.display());
     }
-    if file.len() > MOST_BYTES {
+    // A device says that it has no length.
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes));
+    read.with_context(about)?;
+    if bytes.len() as u64 > MOST_BYTES {
         bail!("{} is longer than {} MiB", path.display(), MOST_BYTES >> 20);
     }
-    std::fs::read(path).with_context(about)
+    Ok(bytes)
 }
 
 /// The definitions in files, and in the `.json` files below folders. A file holds one, or a list of them.
@@ -79,6 +84,10 @@ pub(super) fn files(paths: &[PathBuf]) -> anyhow::Result<Found> {
     }
     if !broken.is_empty() {
         bail!("{}", broken.join("\nerror: "));
+    }
+    if found.definitions.is_empty() {
+        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        bail!("no service definition in {}", names.join(", "));
     }
     Ok(found)
 }
