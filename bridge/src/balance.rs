@@ -39,7 +39,7 @@ pub struct Call<'a> {
 
 /// The endpoint for a call; `None` when none is usable (the cluster is empty, or all are ejected and it does not panic).
 ///
-/// The lowest priority with a usable endpoint is taken (`spec/istio-xds.md` 4.5).
+/// The lowest priority with a usable endpoint is taken.
 pub fn pick<'c>(cluster: &'c Cluster, call: &Call<'_>, rng: &mut fastrand::Rng) -> Option<&'c Arc<Endpoint>> {
     let mut tried = None;
     for level in cluster.levels() {
@@ -167,7 +167,7 @@ fn draw<'c>(
     Some(endpoint)
 }
 
-/// Whether a draw of a warming endpoint counts (`spec/registry-zookeeper.md` 9.3, the linear form).
+/// Whether a draw of a warming endpoint counts (Dubbo's `AbstractLoadBalance`, the linear form).
 fn accepts(endpoint: &Endpoint, now: Now, rng: &mut fastrand::Rng) -> bool {
     let Some(warmup) = endpoint.warmup else {
         return true;

@@ -170,7 +170,7 @@ async fn run(
     reply::convert(worker, &bound, &target, answer, retried)
 }
 
-/// The time that a call has in all (`design.md` section 4 rule 2); `None` for one between Triple peers of which neither
+/// The time that a call has in all; `None` for one between Triple peers of which neither
 /// the caller nor the route says anything: it may be a stream.
 fn time_budget(
     caller: &Caller,

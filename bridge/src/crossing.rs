@@ -1,4 +1,4 @@
-//! Attachments between the two wires (`spec/triple.md` 7.4).
+//! Attachments between the two wires.
 //!
 //! Attachments stay as they were received until they leave: those of a Dubbo2 body go out as headers, headers go into a
 //! Dubbo2 body as a Hessian map. Between equal wires they pass as they are.

@@ -77,7 +77,7 @@ pub enum Limit {
 /// What an upstream's framework said when it refused a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The Dubbo2 status (`spec/dubbo2-hessian2.md` 3.2), never 20.
+    /// The Dubbo2 status (Dubbo's `Response`), never 20.
     pub status: u8,
     /// Its text, cut at 1 KiB.
     pub text: String,
@@ -95,7 +95,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the provider does not export the service (`spec/dubbo2-hessian2.md` 3.3).
+    /// Whether the provider does not export the service.
     pub fn not_exported(&self) -> bool {
         match self.status {
             60 => true,

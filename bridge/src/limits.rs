@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Limits {
     /// The largest Dubbo2 body or Triple message, in bytes; also what one may inflate to.
     pub message: usize,
-    /// The largest header list taken in, in bytes (`spec/triple.md` 2.4).
+    /// The largest header list taken in, in bytes.
     pub headers_in: usize,
     /// The largest header list sent, in bytes.
     pub headers_out: usize,
@@ -78,7 +78,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// An upstream connection without a call is closed after it.
     pub upstream_idle: Duration,
-    /// A downstream connection on which nothing was read is closed after it (`spec/dubbo2-hessian2.md` 4.1).
+    /// A downstream connection on which nothing was read is closed after it (Dubbo's `CloseTimerTask`).
     pub downstream_idle: Duration,
     /// A heartbeat or PING is sent when nothing was read for it.
     pub heartbeat: Duration,

@@ -1,7 +1,7 @@
 //! Where a call goes: the service's stage picks the island, the mesh's rules pick the cluster. Pure: the random number
 //! generator is an argument.
 //!
-//! [`decide`] runs once a call; retries stay in the cluster it chose (`spec/istio-xds.md` 4.2). Nothing here allocates
+//! [`decide`] runs once a call; retries stay in the cluster it chose. Nothing here allocates
 //! unless a rule matches a path by pattern, or rewrites one.
 
 use std::borrow::Cow;
@@ -91,7 +91,7 @@ pub struct NotRouted {
     pub delay: Option<Duration>,
 }
 
-/// The tokens of `spec/istio-xds.md` 4.8: stable, logged, and labels of metrics.
+/// Tokens of why a call is not routed, Envoy's response flags where it has one: stable, logged, and labels of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 pub enum Reason {
     /// No route.
@@ -164,7 +164,7 @@ impl NotRouted {
 /// Where a call from an island goes.
 ///
 /// Stage `bridge` (and `observe`, for calls that arrive all the same): to the caller's own island, or to the other when
-/// its own has no usable endpoint (design section 7).
+/// its own has no usable endpoint.
 ///
 /// # Errors
 ///
@@ -404,7 +404,7 @@ pub fn expand<'v>(value: &'v str, request: &impl Request) -> Cow<'v, str> {
     action::expand(value, request)
 }
 
-/// The gRPC code of an HTTP status (`spec/istio-xds.md` 4.8).
+/// The gRPC code of an HTTP status (gRPC's `http-grpc-status-mapping.md`).
 pub fn code_of_http(status: u16) -> u32 {
     match status {
         400 => 13,

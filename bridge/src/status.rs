@@ -1,6 +1,6 @@
 //! The one table: [`CallError`] to a Dubbo2 status or exception and to a gRPC code, and a gRPC status to Dubbo2.
 //!
-//! Rule (`design.md` section 4): one layer retries. What surely was not sent may be repeated by the caller: 100 to Dubbo2,
+//! Rule: one layer retries. What surely was not sent may be repeated by the caller: 100 to Dubbo2,
 //! UNAVAILABLE to Triple. What was sent, or may have been, is 31 or 80 to Dubbo2, where the caller's own `retries`
 //! decides as with a native provider, and INTERNAL or DEADLINE_EXCEEDED to Triple, because a mesh repeats UNAVAILABLE by
 //! default. What no repetition cures, and what the gateway has already repeated, is an exception inside status 20: the
@@ -24,7 +24,7 @@ use codecs::triple::status::Status;
 
 use crate::error::{CallError, Kind, Refusal};
 
-/// The exception class of permanent errors: every Java consumer can build it (`spec/dubbo2-hessian2.md` 7.3).
+/// The exception class of permanent errors: every Java consumer can build it.
 pub const EXCEPTION_CLASS: &str = "java.lang.RuntimeException";
 
 /// The longest text that goes to a caller, in bytes.
@@ -138,7 +138,7 @@ pub fn to_triple(error: &CallError) -> Status {
     }
 }
 
-/// The gRPC code of a Dubbo2 status (`spec/triple.md` 8.2, overridden where nothing ran).
+/// The gRPC code of a Dubbo2 status (Dubbo's `TriRpcStatus`, overridden where nothing ran).
 pub fn of_refusal(refusal: &Refusal) -> u32 {
     match refusal.status {
         30 | 31 => code::DEADLINE_EXCEEDED,
@@ -179,7 +179,7 @@ pub fn may_repeat(code: u32) -> bool {
     )
 }
 
-/// A code that every gRPC client knows; others (dubbo-go's 17) are UNKNOWN (`spec/triple.md` 8.4).
+/// A code that every gRPC client knows; others (dubbo-go's 17) are UNKNOWN.
 pub fn valid(code: u32) -> u32 {
     if (1..=16).contains(&code) {
         code

@@ -1,4 +1,4 @@
-//! Dubbo2: frames, requests, responses, events (`spec/dubbo2-hessian2.md` sections 3 to 7).
+//! Dubbo2: frames, requests, responses, events (Dubbo's `ExchangeCodec` and `DubboCodec`).
 //!
 //! [`split`] cuts frames out of received bytes; [`Message::decode`] says what one is. A body in a serialization that we do
 //! not read stays [`Message::Opaque`].

@@ -1,4 +1,4 @@
-//! Hessian 2 as Dubbo's hessian-lite speaks it (`spec/dubbo2-hessian2.md` section 8).
+//! Hessian 2 as Dubbo's hessian-lite speaks it (its `Hessian2Input` and `Hessian2Output`).
 //!
 //! Three readers, each for its use; under equal [`Limits`] they accept and reject the same inputs and end at the same
 //! byte:
@@ -9,7 +9,7 @@
 //! | [`reader`] | borrowed tokens, one at a time, without recursion | plans, rewriting |
 //! | [`value`](crate::value) | a tree | tools |
 //!
-//! One stream has three tables (spec 8.9): references (every list, map and object, numbered at its start), types (every
+//! One stream has three tables: references (every list, map and object, numbered at its start), types (every
 //! literal type name) and class definitions. Indexes are absolute in the stream, so a value may be cut out of one stream
 //! and put into another only where no index in it changes its meaning; [`arguments`] does that.
 

@@ -76,7 +76,7 @@ pub struct Invocation {
     pub service: ServiceKey,
     /// The method as the caller named it: a Java method name, or an rpc name.
     pub method: Text,
-    /// The parameter types as one JVM descriptor, `JLjava/lang/String;` (`spec/dubbo2-hessian2.md` 6.4).
+    /// The parameter types as one JVM descriptor, `JLjava/lang/String;` (Dubbo's `ReflectUtils.getDesc`).
     /// `None` where the caller's encoding does not carry them (protobuf): the binding gives them.
     pub descriptor: Option<Text>,
     /// The arguments.

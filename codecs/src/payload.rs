@@ -7,10 +7,10 @@ use bytes::Bytes;
 pub enum Encoding {
     /// Hessian 2 values. Arguments: all of them one after another in one stream, with shared class, type and reference
     /// tables that begin empty. Result or exception: one value. Taken out of a Dubbo2 body
-    /// (`spec/dubbo2-hessian2.md` 6.1, 7.1).
+    /// (Dubbo's `DubboCodec`).
     Hessian2,
     /// A `TripleRequestWrapper`, `TripleResponseWrapper` or `TripleExceptionWrapper` message, without the 5-byte prefix
-    /// (`spec/triple.md` 6.2).
+    /// (Dubbo's `triple_wrapper.proto`).
     Wrapper,
     /// A protobuf message, without the 5-byte prefix.
     Protobuf,

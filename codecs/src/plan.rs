@@ -24,7 +24,7 @@ use crate::{Encoding, Payload};
 
 pub use crate::protobuf::{Lossy, Scratch};
 
-/// The trailer that says that a whole-message result is null (mapping section 7).
+/// The trailer that says that a whole-message result is null.
 pub const NULL_RESULT: &str = "dubbo-null-result";
 
 /// Why a payload could not be converted.
@@ -123,7 +123,7 @@ impl Plan {
     }
 
     /// The plan of a generic call (`$invoke`) to a bound method: its Hessian side is the method's name, types and
-    /// generalised values (mapping section 12).
+    /// generalised values.
     pub fn generic(method: Arc<MethodBinding>) -> Self {
         Self {
             method: Some(method),
@@ -306,7 +306,7 @@ pub fn descriptor_of_wrapper(bytes: &Bytes) -> Result<Option<String>, WrapperErr
     ))
 }
 
-/// A wrapped Throwable (`tri-exception-code`, `spec/triple.md` 8.4) as one Hessian 2 value.
+/// A wrapped Throwable (`tri-exception-code`) as one Hessian 2 value.
 ///
 /// # Errors
 /// When the bytes are no wrapper, or hold another serialization.

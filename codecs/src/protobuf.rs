@@ -1,5 +1,4 @@
-//! Protobuf: descriptors, bindings and compiled conversions to and from Hessian 2
-//! (`spec/hessian-protobuf-mapping.md`).
+//! Protobuf: descriptors, bindings and compiled conversions to and from Hessian 2.
 //!
 //! A binding file and its descriptors are compiled once into a plan for each method and direction. A plan turns Hessian
 //! bytes into protobuf bytes, and back, in one walk, without a message object or a tree between them.

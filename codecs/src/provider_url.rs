@@ -1,4 +1,4 @@
-//! `dubbo://…` as stored in a znode (`spec/registry-zookeeper.md` 2.2 and 3).
+//! `dubbo://…` as stored in a znode (Dubbo's `URL`).
 //!
 //! Read and written with our own parser: generic ones lower-case hosts, refuse `_` in them and normalise escapes, and any of
 //! that makes another node of it. A URL keeps its text, so it prints exactly as it was read.
@@ -19,7 +19,7 @@ pub use escape::{decode_name, encode_name};
 /// The longest URL that is read, in bytes of its decoded text. Real ones have 500 to 950.
 pub const MAX_LENGTH: usize = 64 * 1024;
 
-/// Keys of the marks that every record of ours carries (`spec/registry-zookeeper.md` 8.5).
+/// Keys of the marks that every record of ours carries.
 pub mod mark {
     /// The installation that wrote the record.
     pub const OWNER: &str = "landbridge.owner";
@@ -122,7 +122,7 @@ impl ProviderUrl {
     ///
     /// # Errors
     /// A part is missing, or a parameter could not be read back by every Dubbo version: an empty value, or one with `&`, `;`
-    /// or, in the key, `=` (`spec/registry-zookeeper.md` 2.2, rules 4 and 5).
+    /// or, in the key, `=` (Dubbo's `URLStrParser`).
     pub fn new<K: AsRef<str>, V: AsRef<str>>(
         scheme: &str,
         host: &str,
@@ -263,7 +263,7 @@ impl ProviderUrl {
     }
 }
 
-/// What the parameters mean (`spec/registry-zookeeper.md` 3).
+/// What the parameters mean (Dubbo's `CommonConstants`).
 impl ProviderUrl {
     /// The interface: the parameter, else the path. A caller who knows the znode's directory prefers that.
     pub fn interface(&self) -> &str {

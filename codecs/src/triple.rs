@@ -1,4 +1,4 @@
-//! Triple: gRPC framing, headers, status and the wrapper messages (`spec/triple.md`).
+//! Triple: gRPC framing, headers, status and the wrapper messages (gRPC's `PROTOCOL-HTTP2.md`; Dubbo's `triple_wrapper.proto`).
 //!
 //! | module | what |
 //! | --- | --- |

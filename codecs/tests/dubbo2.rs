@@ -251,7 +251,7 @@ fn the_responses_of_the_spec_are_read_and_written() {
     assert_eq!((chain.len(), chain[0].message.as_deref()), (1, Some("boom")));
 }
 
-/// Forms that some peers send (spec 3.1, 7.1).
+/// Forms that some peers send.
 #[test]
 fn unusual_responses_are_read() {
     let null = ResponseBody::Null;
@@ -313,7 +313,7 @@ fn every_status_carries_its_text() {
             assert_eq!(read.body, ResponseBody::Error(want.into()), "{status} {body}");
             assert_eq!(read.header.status, Status(status));
         }
-        // In fastjson2: status and no text, and no error (spec 3.3).
+        // In fastjson2: status and no text, and no error.
         let read = response(&framed(0x17, status, &[0, 0, 0, 4, 0x4c, b'b', b'a', b'd']));
         assert_eq!(
             (read.body, read.header.serialization),
@@ -469,7 +469,7 @@ fn the_version_of_a_request_decides_about_attachments() {
     }
 }
 
-/// Values that are no strings (spec 6.6), and the order in which names win (spec 6.3).
+/// Values that are no strings, and the order in which names win.
 #[test]
 fn attachments_of_every_kind_are_read() {
     // timeout int, _TO long, flag true, ratio 0.5, nothing null, when date, bytes, list of strings, path, version
@@ -507,7 +507,7 @@ fn attachments_of_every_kind_are_read() {
     assert_eq!(out, unhex(map));
 }
 
-/// What a generic call names: the real method, its types and its arguments (spec 6.8).
+/// What a generic call names: the real method, its types and its arguments.
 #[test]
 fn a_generic_call_names_the_real_method() {
     let request = request(&unhex(F5));
@@ -526,7 +526,7 @@ fn a_generic_call_names_the_real_method() {
     assert!(self::request(&framed(0xc2, 0, &body)).attachments.is_empty());
 }
 
-/// The key by which overloads are told apart is the descriptor, and generic calls spell it by class names (spec 6.4).
+/// The key by which overloads are told apart is the descriptor, and generic calls spell it by class names.
 #[test]
 fn descriptors_and_class_names_are_one_grammar() {
     let all = "ZBCSIJFD[I[[JLjava/lang/String;[Ljava/lang/String;Lcom/x/Outer$Inner;[[Lcom/x/A;";

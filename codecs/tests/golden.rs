@@ -1,5 +1,4 @@
-//! The frames of `spec/dubbo2-hessian2.md` 12.5, and the vectors of its sections 12.1 to 12.4 that are no single value of
-//! typed JSON: read as they are meant, and written as the very bytes.
+//! Whole frames, and vectors that are no single value of typed JSON: read as they are meant, and written as the very bytes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use bytes::BytesMut;

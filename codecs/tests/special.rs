@@ -1,4 +1,4 @@
-//! One value of every class that Java's hessian-lite 3 and 4 write in a form of their own (spec 8.11), and what Java shows
+//! One value of every class that Java's hessian-lite 3 and 4 write in a form of their own, and what Java shows
 //! of it (`tests/oracle/differential` writes the file: `oracle.Main special`).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -174,7 +174,7 @@ fn elements_have_the_class_of_their_array() {
         r#"{"t":"[Ljava.lang.Byte;","v":[{"t":"java.lang.Byte","v":-128},{"t":"java.lang.Integer","v":300},{"t":"java.lang.Integer","v":70000},null]}"#,
         &Value::typed_list("[java.lang.Byte", ints),
     );
-    // A float[] widens by its bits, a Float by its digits (spec 8.2).
+    // A float[] widens by its bits, a Float by its digits.
     let doubles = [
         f64::from(0.1f32),
         0.1,

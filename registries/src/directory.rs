@@ -138,7 +138,7 @@ pub struct Service {
     pub legacy: Option<LegacySide>,
     /// Its natives in the mesh.
     pub mesh: Option<MeshSide>,
-    /// The host name under which it is announced in the mesh (`spec/istio-xds.md` 2.7): distinct among all known services.
+    /// The host name under which it is announced in the mesh (`istiod::names`): distinct among all known services.
     pub derived_host: Arc<str>,
     /// Its methods' protobuf bindings, if it has any.
     pub binding: Option<Arc<codecs::protobuf::binding::ServiceBinding>>,
@@ -150,7 +150,7 @@ pub struct Service {
     pub notes: Vec<String>,
 }
 
-/// How far a service's migration is (design section 7). The stages from `shadow` on come later.
+/// How far a service's migration is. The stages from `shadow` on come later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -209,7 +209,7 @@ pub enum PairedBy {
     Binding,
     /// What the mesh side declares.
     Declared,
-    /// The host name derived from the key (`spec/istio-xds.md` 2.7).
+    /// The host name derived from the key (`istiod::names`).
     DerivedName,
 }
 

@@ -53,7 +53,7 @@ pub struct Bound {
 /// How a directory is merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The suffix of derived host names (`spec/istio-xds.md` 2.7).
+    /// The suffix of derived host names (`istiod::names`).
     pub host_suffix: Arc<str>,
     /// The port looked for first when a host has several.
     pub mesh_port: u16,

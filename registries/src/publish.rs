@@ -108,7 +108,7 @@ impl MeshRecords {
     }
 }
 
-/// An Istio ServiceEntry with resolution STATIC and location MESH_INTERNAL (`spec/istio-xds.md` 2.7).
+/// An Istio ServiceEntry (`networking.istio.io/v1`) with resolution STATIC and location MESH_INTERNAL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ServiceEntry {
     /// Labels of the object; our marks are among them.
@@ -186,7 +186,7 @@ impl Default for Policy {
             subject_alt_names: Vec::new(),
             application: "landbridge".into(),
             weight: 100,
-            // Dubbo's own default (`spec/registry-zookeeper.md` 3).
+            // Dubbo's own default (`DEFAULT_TIMEOUT`).
             timeout: std::time::Duration::from_millis(1000),
             mesh_waits: false,
         }

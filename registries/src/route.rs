@@ -1,6 +1,6 @@
 //! The validated routing rules of a mesh host: what istiod's RDS or a file said, as plain data.
 //!
-//! The engine that runs them is `bridge::route`; `spec/istio-xds.md` section 4 says what each field means.
+//! The engine that runs them is `bridge::route`; Envoy's `config.route.v3` says what each field means.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,7 +157,7 @@ pub enum RouteAction {
     Forward(Forward),
     /// Answered at once, with this HTTP status and text.
     Direct {
-        /// The HTTP status, mapped to a gRPC code by `spec/istio-xds.md` 4.8.
+        /// The HTTP status, mapped to a gRPC code as gRPC's `http-grpc-status-mapping.md` does.
         status: u16,
         /// The text.
         body: Arc<str>,
@@ -207,7 +207,7 @@ pub enum HashOn {
     SourceIp,
 }
 
-/// When and how often a call is tried again (`spec/istio-xds.md` 4.3).
+/// When and how often a call is tried again (Envoy's `RetryPolicy`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetryPolicy {
     /// The conditions.

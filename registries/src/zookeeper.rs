@@ -1,4 +1,4 @@
-//! The ZooKeeper registry: sessions, watches and our own provider nodes (`spec/registry-zookeeper.md`).
+//! The ZooKeeper registry: sessions, watches and our own provider nodes.
 //!
 //! | module | what |
 //! | --- | --- |

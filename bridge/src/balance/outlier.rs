@@ -1,4 +1,4 @@
-//! Takes endpoints out for a time (`spec/istio-xds.md` 4.7).
+//! Takes endpoints out for a time (Envoy's `OutlierDetection`).
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -1,4 +1,4 @@
-//! How many bridges a call has crossed (`design.md` section 6).
+//! How many bridges a call has crossed.
 //!
 //! The attachment is `installation|service key|method|count`. It counts on while service and method stay the same, by
 //! whichever installation it was written: two installations that send a call to each other are a loop, too. Another

@@ -1,4 +1,4 @@
-//! Whether another attempt is made (`design.md` section 4 rule 1): only for what surely did not run, or by the mesh
+//! Whether another attempt is made: only for what surely did not run, or by the mesh
 //! route's policy.
 
 use std::time::Duration;
@@ -100,7 +100,7 @@ fn did_not_run(result: &Result<Answer, CallError>) -> bool {
     }
 }
 
-/// Whether the policy's conditions hold (`spec/istio-xds.md` 4.3).
+/// Whether the policy's conditions hold (Envoy's `retry_on`).
 fn allows(policy: &RetryPolicy, result: &Result<Answer, CallError>) -> bool {
     let on = &policy.on;
     let has_code = |code: u32| code < 32 && on.codes & (1 << code) != 0;

@@ -256,7 +256,7 @@ pub(super) enum Lacking {
 pub struct Istiod {
     /// Its plaintext xDS port, usually 15010.
     pub address: HostPort,
-    /// Our namespace; publish to another one (`spec/istio-xds.md` 3.2).
+    /// Our namespace; publish to another one.
     #[serde(default = "Istiod::default_namespace")]
     pub namespace: String,
     /// istiod's cluster id.

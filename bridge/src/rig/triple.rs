@@ -109,7 +109,7 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [&[number << 3 | 2][..], &varint, bytes].concat()
 }
 
-/// A request wrapper of one string (`spec/triple.md` 6.8).
+/// A request wrapper of one string.
 pub(crate) fn wrapped_request(argument: &[u8]) -> Vec<u8> {
     [
         field(1, b"hessian4"),

@@ -32,7 +32,7 @@ pub(super) fn draw(clusters: &[WeightedCluster], rng: &mut fastrand::Rng) -> Opt
         })
 }
 
-/// Draws the faults: first the delay, then the abort, independent of each other (`spec/istio-xds.md` 4.4).
+/// Draws the faults: first the delay, then the abort, independent of each other (Envoy's `HTTPFault`).
 pub(super) fn inject(fault: Option<&Fault>, rng: &mut fastrand::Rng) -> Result<Option<Duration>, NotRouted> {
     let Some(fault) = fault else { return Ok(None) };
     let delay = match fault.delay {

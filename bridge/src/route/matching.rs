@@ -1,4 +1,4 @@
-//! Whether a rule applies to a call (`spec/istio-xds.md` 4.1).
+//! Whether a rule applies to a call (Envoy's `RouteMatch`).
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! How a method's payload crosses to an endpoint (design section 2).
+//! How a method's payload crosses to an endpoint.
 
 use codecs::Encoding;
 use registries::directory::{Endpoint, Mode, Protocol, Service};
@@ -47,7 +47,7 @@ pub fn choose(
         }
         Protocol::Dubbo2 { serialization: 2 } => (Encoding::Hessian2, Reason::Registry),
         Protocol::Dubbo2 { serialization } => match from {
-            // Every provider reads Hessian 2 beside what it prefers (`spec/dubbo2-hessian2.md` 5).
+            // Every provider reads Hessian 2 beside what it prefers.
             Encoding::Opaque(id) if id == serialization => (from, Reason::Registry),
             _ => (Encoding::Hessian2, Reason::Default),
         },

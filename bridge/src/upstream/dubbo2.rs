@@ -199,7 +199,7 @@ impl Connection {
     }
 }
 
-/// The attachments that the provider needs to find the service (`spec/dubbo2-hessian2.md` 6.3). A Dubbo2 caller has
+/// The attachments that the provider needs to find the service (Dubbo's `DubboProtocol.getInvoker`). A Dubbo2 caller has
 /// named it itself; what it wrote stays as it is.
 fn attachments<'a>(
     endpoint: &Endpoint,
@@ -271,7 +271,7 @@ fn decode(worker: &Worker, frame: Frame) -> Result<Reply, CallError> {
     })
 }
 
-/// A status other than 20. What nothing ran for counts as not sent (`spec/dubbo2-hessian2.md` section 10).
+/// A status other than 20. What nothing ran for counts as not sent.
 fn refused(status: Status, serialization: u8, text: &str) -> CallError {
     let text = if text.is_empty() && serialization != codecs::dubbo2::HESSIAN2 {
         format!("text in serialization {serialization}")

@@ -145,8 +145,7 @@ impl<L: Link> Pool<L> {
         }
     }
 
-    /// The addresses that asked for no new calls: they are avoided while there is another
-    /// (`spec/dubbo2-hessian2.md` section 9).
+    /// The addresses that asked for no new calls: they are avoided while there is another.
     pub(crate) fn leaving(&self) -> Ref<'_, Vec<SocketAddr>> {
         self.leaving.borrow()
     }

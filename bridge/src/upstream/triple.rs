@@ -136,7 +136,7 @@ impl Connection {
         let above = error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR);
         let unwritten = (error.is_io() || error.is_go_away()) && self.io.written() <= position;
         if error.is_library() && error.is_go_away() {
-            // Our own h2 gave the connection up, for a fault of one reply (`spec/triple.md` 8.5).
+            // Our own h2 gave the connection up, for a fault of one reply.
             self.worker.count(Event::Collateral);
         }
         if refused || above || unwritten {

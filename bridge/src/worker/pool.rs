@@ -151,7 +151,7 @@ impl Pool {
     }
 
     /// Begins the drain: no new connection, no new call on the ones there are after their GOAWAY; Dubbo2 consumers are
-    /// sent the readonly event if `readonly` (only where another provider serves each service, `design.md` section 8).
+    /// sent the readonly event if `readonly` (only where another provider serves each service).
     pub fn drain(&self, readonly: bool) {
         self.readonly.store(readonly, Ordering::Relaxed);
         self.tasks.drain();

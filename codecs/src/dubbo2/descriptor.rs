@@ -1,4 +1,4 @@
-//! Parameter descriptors: `JLjava/lang/String;[I` (spec 6.4).
+//! Parameter descriptors: `JLjava/lang/String;[I`.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Heartbeats and the readonly and writable events (spec section 4).
+//! Heartbeats and the readonly and writable events (Dubbo's `HeartbeatHandler`, `HeaderExchangeServer`).
 
 use bytes::{BufMut, Bytes};
 

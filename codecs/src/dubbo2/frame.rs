@@ -26,7 +26,7 @@ impl Frame {
 /// Bytes that are no frames, or a frame that we do not take: close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The bytes do not begin with [`MAGIC`]. We do not search for the next frame, as Java does (spec 3.4).
+    /// The bytes do not begin with [`MAGIC`]. We do not search for the next frame, as Java does.
     #[error("frame begins with {found:02x?}, expected da bb")]
     Magic {
         /// The first byte, and the second if it is there.

@@ -1,4 +1,4 @@
-//! The 16 bytes before each body (spec 3.1).
+//! The 16 bytes before each body (Dubbo's `ExchangeCodec`).
 
 use std::fmt;
 
@@ -122,7 +122,7 @@ impl Header {
     }
 }
 
-/// A response's status (spec 3.2).
+/// A response's status (Dubbo's `Response`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Status(pub u8);
 

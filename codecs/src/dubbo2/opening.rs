@@ -1,4 +1,4 @@
-//! What speaks on a Dubbo port: Dubbo2, TLS, HTTP/2, or people with telnet (spec 2.2, 2.4).
+//! What speaks on a Dubbo port: Dubbo2, TLS, HTTP/2, or people with telnet (Dubbo's `TelnetCodec`).
 
 use bytes::{Bytes, BytesMut};
 

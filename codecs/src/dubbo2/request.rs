@@ -1,4 +1,4 @@
-//! Requests (spec section 6).
+//! Requests.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ use crate::hessian2::{
 use crate::invocation::Text;
 use crate::value::json::java_double;
 
-/// What we, and every current peer, send as the first field (spec 6.2).
+/// What we, and every current peer, send as the first field.
 pub const DUBBO_VERSION: &str = "2.0.2";
 
 /// A call as received: the fields, and slices for the rest.
@@ -96,8 +96,7 @@ impl Request {
         })
     }
 
-    /// Which service it is for: the attachments `path`, `group` and `version` win over the fields, as in a Java provider
-    /// (spec 6.3).
+    /// Which service it is for: the attachments `path`, `group` and `version` win over the fields, as in a Java provider.
     pub fn target(&self) -> Target<'_> {
         let attachment = |name| self.attachments.get_text(name).filter(|text| !text.is_empty());
         Target {
@@ -107,12 +106,12 @@ impl Request {
         }
     }
 
-    /// Whether it is a generic call, which names the real method in its first argument (spec 6.8).
+    /// Whether it is a generic call, which names the real method in its first argument.
     pub fn is_generic(&self) -> bool {
         matches!(self.method.as_str(), "$invoke" | "$invokeAsync") && self.argument_count == 3
     }
 
-    /// Whether it is an echo (spec 6.7).
+    /// Whether it is an echo.
     pub fn is_echo(&self) -> bool {
         self.method.as_str() == "$echo" && self.argument_count == 1
     }
@@ -186,7 +185,7 @@ pub(super) fn attachments(
     Attachments::from_hessian(out.into(), scratch, limits)
 }
 
-/// A field read as Java's `readString` does: null is empty, scalars become text (spec 8.3).
+/// A field read as Java's `readString` does: null is empty, scalars become text.
 pub(super) fn text_field(
     cursor: &mut Cursor<'_>,
     body: &Bytes,
@@ -246,7 +245,7 @@ pub struct EncodeRequest<'a> {
     pub arguments: &'a [u8],
     /// How many arguments there are.
     pub argument_count: usize,
-    /// The attachments; they must hold `path` and `interface`, and `version` and `group` when set (spec 6.3).
+    /// The attachments; they must hold `path` and `interface`, and `version` and `group` when set.
     pub attachments: &'a Attachments,
 }
 

@@ -1,4 +1,4 @@
-//! Responses (spec section 7).
+//! Responses (Dubbo's `DecodeableRpcResult`).
 
 use bytes::Bytes;
 
@@ -38,7 +38,7 @@ pub enum ResponseBody {
 }
 
 impl Response {
-    /// The answer in a frame. Bytes behind it are ignored: dubbo-go leaves some (spec 3.1).
+    /// The answer in a frame. Bytes behind it are ignored: dubbo-go leaves some.
     pub fn decode(frame: &Frame, scratch: &mut Scratch, limits: &Limits) -> Result<Self, DecodeError> {
         let header = frame.header;
         let readable = header.serialization == HESSIAN2;
@@ -109,7 +109,7 @@ fn error_text(body: &Bytes, limits: &Limits) -> Text {
 }
 
 /// Whether the answer to a request whose first field is `dubbo_version` may carry attachments: as Java 2.7.8 and later
-/// decide it, 2.0.2 up to 2.0.99 (spec 7.2).
+/// decide it, 2.0.2 up to 2.0.99 (Dubbo's `Version`).
 pub fn may_carry_attachments(dubbo_version: &str) -> bool {
     matches!(version_number(dubbo_version), Some(2_000_200..=2_009_900))
 }
@@ -158,7 +158,7 @@ pub struct EncodeResponse<'a> {
 
 impl EncodeResponse<'_> {
     /// Appends the whole frame; a body above `max` bytes is refused, and `out` is left as it was. Answer then with
-    /// [`Status::BAD_RESPONSE`] and a short text (spec 3.4).
+    /// [`Status::BAD_RESPONSE`] and a short text.
     pub fn encode(
         &self,
         max: usize,
@@ -198,7 +198,7 @@ impl EncodeResponse<'_> {
 }
 
 /// Appends an answer of a status other than 20. The text is never null, and cut at 4 KiB: it is printed in every
-/// consumer's log with its retries (spec 3.2, section 9).
+/// consumer's log with its retries.
 pub fn encode_error(id: u64, status: Status, text: &str, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER_LEN]);

@@ -1,4 +1,4 @@
-//! Java exceptions and gRPC statuses, both ways (mapping section 8).
+//! Java exceptions and gRPC statuses, both ways.
 //!
 //! Pure functions. Which of the two a caller gets, and when a status is no exception at all, is decided by the bridge.
 

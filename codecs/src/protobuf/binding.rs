@@ -1,6 +1,6 @@
 //! Java names for protobuf services, methods, messages and enums, with their compiled conversions.
 //!
-//! A binding file is YAML (`spec/hessian-protobuf-mapping.md` 11.1). What it does not say is taken from the
+//! A binding file is YAML. What it does not say is taken from the
 //! `hessian2_extend` options in the `.proto`, then from the names. Every ambiguity is an error when it is loaded.
 
 mod compile;
@@ -110,7 +110,7 @@ impl Bindings {
     }
 }
 
-/// A caller of the protobuf service could mean either interface (mapping section 7).
+/// A caller of the protobuf service could mean either interface.
 fn shared_service(java: &str, proto: &str, other: &str) -> LoadError {
     LoadError::new(java, "proto", format!("{proto} is bound to {other}, too"))
 }
@@ -143,7 +143,7 @@ pub enum NoMethod {
 
 impl ServiceBinding {
     /// The binding of a Java method: by name and JVM descriptor of its parameters; when the descriptor is none of a
-    /// bound method's, or absent, by name and parameter count where that is unique (`spec/triple.md` 6.4).
+    /// bound method's, or absent, by name and parameter count where that is unique.
     ///
     /// # Errors
     /// When there is none, or more than one.

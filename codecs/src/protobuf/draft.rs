@@ -1,5 +1,5 @@
 //! A `.proto`, a binding and a lock file drafted from the service definitions of a metadata center
-//! (`spec/hessian-protobuf-mapping.md` 11.3, 11.4).
+//! (Dubbo's `FullServiceDefinition`).
 //!
 //! What a draft cannot know (parameter names, user generics, subclasses, declared exceptions) comes from hints or is
 //! left to a person; methods that cannot be drafted are reported and left out. Numbers are kept in the lock file, so

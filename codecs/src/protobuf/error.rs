@@ -65,7 +65,7 @@ impl std::error::Error for LoadError {}
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $lax:ident;)*) => {
-        /// The rules by which a value may be refused, or lose something (`spec/hessian-protobuf-mapping.md`).
+        /// The rules by which a value may be refused, or lose something.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Rule { $($(#[$doc])* $variant,)* }

@@ -187,7 +187,7 @@ impl JavaType {
     }
 
     /// The type name of a Hessian array of this element type: `[int`, `[string`, `[com.x.Foo`
-    /// (`spec/dubbo2-hessian2.md` 8.6).
+    /// (hessian-lite's `ArraySerializer`).
     pub fn hessian_array(&self) -> String {
         match self {
             Self::Primitive(keyword) => format!("[{keyword}"),

@@ -398,7 +398,7 @@ impl MessagePlan {
     }
 }
 
-/// The fields of a superclass that are a message of their own (mapping section 6.2).
+/// The fields of a superclass that are a message of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Inherited {
     /// The field that holds the message.

@@ -1,4 +1,4 @@
-//! Bindings and conversions as a whole: the peers' shop on captured bytes, the tables of the mapping page, refusals.
+//! Bindings and conversions as a whole: the peers' shop on captured bytes, the tables of types, refusals.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -49,7 +49,7 @@ const GOOGLE_TYPE: &str =
         int32 seconds = 6; int32 nanos = 7;
         oneof time_offset { google.protobuf.Duration utc_offset = 8; TimeZone time_zone = 9; } }";
 
-/// The lossless union of mapping section 6.3.
+/// The lossless union.
 const JAVA_VALUE: &str = "syntax = \"proto3\"; package gw.v1;
     import \"google/protobuf/timestamp.proto\"; import \"google/protobuf/struct.proto\";
     message JavaValue { oneof kind { google.protobuf.NullValue null = 1; bool bool = 2; sint32 int = 3; sint64 long = 4;

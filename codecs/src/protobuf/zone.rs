@@ -1,4 +1,4 @@
-//! Time zones by name, from the IANA database that is compiled in (mapping sections 3.2 and 11.1).
+//! Time zones by name, from the IANA database that is compiled in.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;

@@ -1,4 +1,4 @@
-//! Triple's headers: path, deadline, content types, and attachments as headers (`spec/triple.md` 3, 4, 5, 7, 9).
+//! Triple's headers: path, deadline, content types, and attachments as headers (gRPC's `PROTOCOL-HTTP2.md`, Dubbo's `TripleHeaderEnum`).
 
 pub mod attachments;
 pub mod timeout;
@@ -8,7 +8,7 @@ pub use timeout::{format_timeout, parse_timeout};
 
 use http::HeaderMap;
 
-/// What we write as `content-type`, in both directions (`spec/triple.md` 4).
+/// What we write as `content-type`, in both directions.
 pub const CONTENT_TYPE: &str = "application/grpc+proto";
 /// The version of the service asked for.
 pub const SERVICE_VERSION: &str = "tri-service-version";
@@ -18,7 +18,7 @@ pub const SERVICE_GROUP: &str = "tri-service-group";
 pub const CONSUMER_APPNAME: &str = "tri-consumer-appname";
 /// Lower-cased attachment names to their originals, as percent-encoded JSON.
 pub const HEADER_CONVERT: &str = "tri-header-convert";
-/// Says that the message is a Throwable, with its code (`spec/triple.md` 8.4).
+/// Says that the message is a Throwable, with its code (Dubbo's `TripleHeaderEnum`).
 pub const EXCEPTION_CODE: &str = "tri-exception-code";
 /// The timeout of Java 3.3's REST bodies, in milliseconds.
 pub const SERVICE_TIMEOUT: &str = "tri-service-timeout";
@@ -99,7 +99,7 @@ impl ContentType {
     }
 }
 
-/// Which generation of peer sent a request: it decides the forms of null (`spec/triple.md` 6.4, 12).
+/// Which generation of peer sent a request: it decides the forms of null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// Java: no user agent.

@@ -1,4 +1,4 @@
-//! The 5-byte message prefix of gRPC, message compression and their limits (`spec/triple.md` 6.1, 10).
+//! The 5-byte message prefix of gRPC, message compression and their limits (`PROTOCOL-HTTP2.md`).
 
 use std::io::Read;
 
@@ -80,7 +80,7 @@ pub struct Message {
 impl Message {
     /// The message's plain bytes, inflated if need be, at most `limit` of them.
     ///
-    /// A compressed message of length 0 is an empty message: the inflater is not asked (`spec/triple.md` 10).
+    /// A compressed message of length 0 is an empty message: the inflater is not asked.
     ///
     /// # Errors
     /// When it is compressed in a stream that is not, is broken, or inflates past the limit.

@@ -1,5 +1,5 @@
 //! A gRPC status: code, message, details; and the tables between the status codes of both worlds
-//! (`spec/triple.md` 8).
+//! (gRPC's `statuscodes.md`, Dubbo's `TriRpcStatus`).
 
 pub mod codes;
 pub mod details;
@@ -78,7 +78,7 @@ impl Status {
         self
     }
 
-    /// Writes the status into a block of trailers, in the shape that is safe for every peer (`spec/triple.md` 8.6):
+    /// Writes the status into a block of trailers, in the shape that is safe for every peer:
     /// a code within 0 to 16, an encoded message, and details only with the same code.
     pub fn write(&self, headers: &mut HeaderMap) {
         let code = if self.code > 16 {

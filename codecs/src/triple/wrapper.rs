@@ -1,4 +1,4 @@
-//! The wrapper messages: Hessian 2 inside protobuf (`spec/triple.md` 6.2 to 6.4).
+//! The wrapper messages: Hessian 2 inside protobuf (Dubbo's `triple_wrapper.proto`).
 //!
 //! The reader is a full, tolerant protobuf reader that slices what it was given. The writer is strict: Java 3.1.5 and
 //! later read these messages with a hand-written scanner that refuses every other field and applies no defaults, so
@@ -52,8 +52,7 @@ pub fn is_hessian2(serialize_type: &str) -> bool {
     matches!(serialize_type, HESSIAN2 | HESSIAN4)
 }
 
-/// Whether this is a serialization name that Dubbo peers put into a wrapper: for probing an unknown method
-/// (`spec/triple.md` 6.6).
+/// Whether this is a serialization name that Dubbo peers put into a wrapper: for probing an unknown method.
 pub fn is_serialization_name(name: &str) -> bool {
     matches!(
         name,
@@ -215,7 +214,7 @@ pub fn encode_response(serialize_type: &str, data: &[u8], type_name: &str, out: 
 }
 
 /// Writes a null or void response for a dubbo-go 3.3.2 caller, which takes an absent `data` for null and fails on
-/// Java's `4E` (`spec/triple.md` 6.4).
+/// Java's `4E`.
 pub fn encode_absent_response(serialize_type: &str, out: &mut BytesMut) {
     put_field(1, serialize_type.as_bytes(), out);
 }
@@ -348,7 +347,7 @@ mod tests {
         bytes
     }
 
-    // The vectors of spec/triple.md 6.8.
+    // Byte vectors of wrapper messages.
     #[test]
     fn writes_and_reads_the_known_vectors() {
         let hello = Request {

@@ -1,4 +1,4 @@
-//! Objects that Java shows as one text: enums, BigDecimal, UUID, java.time (spec 8.11).
+//! Objects that Java shows as one text: enums, BigDecimal, UUID, java.time.
 //!
 //! A text form is used only where [`parse`] gives the very object back, so nothing is lost by it.
 

@@ -1,4 +1,4 @@
-//! Arguments with shared tables, cut apart and joined (`spec/dubbo2-hessian2.md` 8.9).
+//! Arguments with shared tables, cut apart and joined.
 
 use bytes::Bytes;
 use codecs::Attachments;

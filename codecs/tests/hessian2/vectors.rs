@@ -1,4 +1,4 @@
-//! The vectors of `spec/dubbo2-hessian2.md` section 12: bytes that hessian-lite 3 and 4 and other codecs agree on.
+//! Vectors: bytes that hessian-lite 3 and 4 and other codecs agree on.
 
 use codecs::hessian2::{Scratch, TypeNames, Writer, throwable};
 use codecs::value::{Value, json};

@@ -124,7 +124,7 @@ impl Cluster {
 }
 
 impl Ring {
-    /// Envoy's default minimum size of a ring, and the cap (`spec/istio-xds.md` 4.5).
+    /// Envoy's default minimum size of a ring, and the cap (its `RingHashLbConfig`).
     const SIZE: std::ops::RangeInclusive<u64> = 1024..=4096;
 
     fn new(endpoints: &[Arc<Endpoint>]) -> Self {
@@ -184,7 +184,7 @@ pub enum Balance {
     RingHash,
 }
 
-/// When an endpoint is taken out for a time (`spec/istio-xds.md` 4.7).
+/// When an endpoint is taken out for a time (Envoy's `OutlierDetection`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outlier {
     /// Failures in a row (gRPC codes that map to HTTP 5xx, and our own: connect, reset, time); 0 for never.
@@ -256,7 +256,7 @@ impl Endpoint {
     }
 }
 
-/// The warm-up of a legacy provider: its weight grows in a line (`spec/registry-zookeeper.md` 9.3).
+/// The warm-up of a legacy provider: its weight grows in a line (Dubbo's `AbstractLoadBalance`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warmup {
     /// When it was started, in milliseconds since 1970, by its own clock.
@@ -281,7 +281,7 @@ pub enum Protocol {
     },
 }
 
-/// What the registry tells of the peer behind an endpoint (`spec/triple.md` 12).
+/// What the registry tells of the peer behind an endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peer {
     /// The `release` of its URL: `2.7.23`, `3.3.6`, `dubbo-golang-3.3.2`; empty when unknown.

@@ -1,4 +1,4 @@
-//! XXH64 with seed 0, as Envoy hashes for consistent balancing (`spec/istio-xds.md` 4.2, 4.5).
+//! XXH64 with seed 0, as Envoy hashes for consistent balancing.
 
 const P1: u64 = 0x9E37_79B1_85EB_CA87;
 const P2: u64 = 0xC2B2_AE3D_27D4_EB4F;

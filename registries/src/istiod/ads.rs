@@ -1,6 +1,6 @@
 //! The delta ADS client: one stream to istiod, its answers as a view that never goes backwards.
 //!
-//! `spec/istio-xds.md` 3.4 gives the rules of the stream, `state` those of the content.
+//! Envoy's xDS protocol page ("Incremental xDS") gives the rules of the stream, `state` those of the content.
 
 mod session;
 mod state;

@@ -24,7 +24,7 @@ pub struct Config {
     pub publish: Option<publish::Config>,
 }
 
-/// Our node at istiod (`spec/istio-xds.md` 3.2).
+/// Our node at istiod (the `node` of a discovery request).
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Node {
     /// The name of this replica, a DNS label.

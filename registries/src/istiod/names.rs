@@ -1,4 +1,4 @@
-//! The host name of a Dubbo service in the mesh (`spec/istio-xds.md` 2.7): readable, lower case, and one to one.
+//! The host name of a Dubbo service in the mesh: readable, lower case, and one to one.
 //!
 //! `lower(interface)[.g-<group>][.v-<version>].<suffix>`. Where that says less than the key (a character was replaced,
 //! a label was cut, two keys fold together) the label carries eight hex digits of the key's SHA-256.

@@ -1,4 +1,4 @@
-//! One service or one replica to the object that announces it (`spec/istio-xds.md` 2.7, facts 33-41 of the istiod peer).
+//! One service or one replica to the object that announces it (facts 33-41 in `tests/peers/istiod/README.md`).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,7 +1,6 @@
 //! One xDS resource to our types, parsed once at the border.
 //!
-//! Refused (and so NACKed) is only what cannot be used safely; what Envoy knows and we do not is left out
-//! (`spec/istio-xds.md` 3.11).
+//! Refused (and so NACKed) is only what cannot be used safely; what Envoy knows and we do not is left out.
 
 pub mod cluster;
 pub mod endpoint;

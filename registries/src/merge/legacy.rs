@@ -1,4 +1,4 @@
-//! What the legacy registry says of an interface, to the natives of each of its keys (`spec/registry-zookeeper.md` 9.2).
+//! What the legacy registry says of an interface, to the natives of each of its keys (Dubbo's `RegistryDirectory`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +15,7 @@ use crate::directory::{
 };
 use crate::legacy_view::LegacyInterface;
 
-/// The weight of a URL that names none, and the length of its warm-up (`spec/registry-zookeeper.md` 3).
+/// The weight of a URL that names none, and the length of its warm-up (Dubbo's `AbstractLoadBalance`).
 const WEIGHT: u32 = 100;
 const WARMUP: Duration = Duration::from_secs(600);
 const HESSIAN2: u8 = 2;
@@ -114,8 +114,8 @@ pub(super) fn side(
     })
 }
 
-/// A provider that refuses connections is left alone for a while and never removed: ZooKeeper says who is there
-/// (`spec/registry-zookeeper.md` 9.2). When half of them look ill, it is not the providers.
+/// A provider that refuses connections is left alone for a while and never removed: ZooKeeper says who is there.
+/// When half of them look ill, it is not the providers.
 const OUTLIER: Outlier = Outlier {
     consecutive: 0,
     consecutive_gateway: 5,
@@ -215,7 +215,7 @@ fn serialization(url: &ProviderUrl) -> Result<u8, String> {
     }
 }
 
-/// The id of a serialization's name (`spec/dubbo2-hessian2.md` 5).
+/// The id of a serialization's name (Dubbo's `org.apache.dubbo.common.serialize.Constants`).
 pub(crate) fn serialization_id(name: &str) -> Option<u8> {
     Some(match name {
         "dubbo" => 1,
@@ -300,7 +300,7 @@ fn timeouts(providers: &[Arc<ProviderUrl>], overrides: &[Override<'_>]) -> Vec<(
         .collect()
 }
 
-/// An `override://` of dubbo-admin that applies to providers of a key (`spec/registry-zookeeper.md` 6).
+/// An `override://` of dubbo-admin that applies to providers of a key (Dubbo's `AbstractConfigurator`).
 struct Override<'u> {
     url: &'u ProviderUrl,
     /// `None` for all providers.

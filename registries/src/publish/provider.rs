@@ -1,4 +1,4 @@
-//! A provider URL of ours, such that every consumer takes it (`spec/registry-zookeeper.md` 8.1).
+//! A provider URL of ours, such that every consumer takes it (Dubbo's `UrlUtils.isMatch`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -152,7 +152,7 @@ fn majority<'v>(values: impl Iterator<Item = &'v str>) -> Option<&'v str> {
 }
 
 /// The epoch, moved back by up to an hour by what the URL says: the same for equal URLs, and another one as soon as
-/// anything changes, without which dubbo-go drops the new node along with the old (`spec/registry-zookeeper.md` 8.3).
+/// anything changes, without which dubbo-go drops the new node along with the old (its `RegistryDirectory`).
 fn timestamp(epoch: u64, scheme: &str, address: SocketAddr, parameters: &BTreeMap<String, String>) -> u64 {
     let mut hash = Sha256::new();
     hash.update(format!("{scheme}://{address}"));

@@ -1,4 +1,4 @@
-//! The metadata center: what providers say of their interfaces (`spec/hessian-protobuf-mapping.md` 11.3).
+//! The metadata center: what providers say of their interfaces (Dubbo's `FullServiceDefinition`).
 //!
 //! ```text
 //! /dubbo/metadata/{interface}[/{version}][/{group}]/provider/{application}    the JSON of a service definition

@@ -1,4 +1,4 @@
-//! Every znode path we read or write, and what a path means (`spec/registry-zookeeper.md` 2.1).
+//! Every znode path we read or write, and what a path means (Dubbo's `ZookeeperRegistry`).
 
 use codecs::provider_url::ProviderUrl;
 

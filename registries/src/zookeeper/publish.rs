@@ -1,4 +1,4 @@
-//! Our own marked provider nodes, made equal to a desired set (`spec/registry-zookeeper.md` 7.1, 7.6, 8.3, 8.6, 8.7).
+//! Our own marked provider nodes, made equal to a desired set.
 //!
 //! Fenced: a node is created only where none is, and deleted only after its owner was read: this session, or an earlier one of
 //! this very replica (its marks say so). Whatever anybody else wrote is left alone and reported. A replacement is created

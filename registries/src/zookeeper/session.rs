@@ -259,7 +259,7 @@ fn parse_version(srvr: &str) -> Option<Version> {
 }
 
 /// The ACL of what we create: open, as most registries are; the creator's only where there are credentials and the registry
-/// is not open (`spec/registry-zookeeper.md` 7.3: Dubbo 3 with digest locks every other identity out).
+/// is not open (Dubbo 3 with digest locks every other identity out).
 pub(crate) async fn acls(session: &Session, config: &Config) -> Result<Acls<'static>, Error> {
     if config.auth.is_none() {
         return Ok(Acls::anyone_all());

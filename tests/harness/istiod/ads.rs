@@ -1,4 +1,4 @@
-//! Delta ADS as istiod speaks it (`spec/istio-xds.md` 3.4; facts 10 to 21).
+//! Delta ADS as istiod speaks it (facts 10 to 21 in `tests/peers/istiod/README.md`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Objects to xDS resources, in the shapes of the real istiod (`spec/istio-xds.md` 3.7).
+//! Objects to xDS resources, in the shapes of the real istiod.
 
 mod rules;
 

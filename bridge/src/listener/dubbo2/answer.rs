@@ -14,8 +14,7 @@ use crate::error::{CallError, Limit};
 use crate::status::{self, Dubbo2Answer};
 use crate::worker::Worker;
 
-/// Attachments of an answer that never travel on: a dubbo-go provider returns all that it was sent
-/// (`spec/dubbo2-hessian2.md` 3.1).
+/// Attachments of an answer that never travel on: a dubbo-go provider returns all that it was sent.
 const PRIVATE: [&str; 9] = [
     "path",
     "interface",
@@ -128,7 +127,7 @@ fn opaque(id: u64, serialization: u8, body: &[u8], out: &mut Vec<u8>) {
 
 /// Why a request in another serialization than Hessian 2 is refused.
 pub(super) fn unread(serialization: u8) -> String {
-    // spec/dubbo2-hessian2.md section 5
+    // The ids of Dubbo's `org.apache.dubbo.common.serialize.Constants`.
     let name = match serialization {
         1 => "dubbo",
         3 => "java",

@@ -168,7 +168,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// A positive number of milliseconds, as int or text (`spec/dubbo2-hessian2.md` 6.6).
+/// A positive number of milliseconds, as int or text (Dubbo's `RpcUtils.getTimeout`).
 fn millis(value: &AttachmentValue<'_>) -> Option<Duration> {
     let millis = match value {
         AttachmentValue::Int(millis) => u64::try_from(*millis).ok()?,
@@ -182,7 +182,7 @@ fn millis(value: &AttachmentValue<'_>) -> Option<Duration> {
 /// A day, in milliseconds: what a consumer can reasonably wait for.
 const LONGEST: u64 = 86_400_000;
 
-/// A version that means "none" (`spec/dubbo2-hessian2.md` 6.3).
+/// A version that means "none".
 fn folded(version: &str) -> &str {
     match version {
         "0.0.0" | "*" => "",
@@ -201,7 +201,7 @@ fn invocation(worker: &Rc<Worker>, caller: &Caller, request: Request, received: 
     let timeout = found.countdown.or(found.timeout);
     let (has_path, has_interface, has_dubbo) = (found.path.is_some(), found.interface, found.dubbo);
     let mut attachments = request.attachments;
-    // dubbo-go finds nothing without it; a version that leaks through a hop breaks 2.6.2 (spec 6.3, 7.2).
+    // dubbo-go finds nothing without it; a version that leaks through a hop breaks 2.6.2.
     if !has_path && !has_interface {
         attachments.set(Text::from_static("path"), request.path.clone());
         attachments.set(Text::from_static("interface"), request.path.clone());

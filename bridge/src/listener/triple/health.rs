@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health`, answered by the gateway itself (`spec/triple.md` 11).
+//! `grpc.health.v1.Health`, answered by the gateway itself (gRPC's `health-checking.md`).
 //!
 //! A service is serving when the Directory knows it and the gateway is not draining; the empty name asks for the gateway.
 

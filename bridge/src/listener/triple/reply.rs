@@ -1,4 +1,4 @@
-//! The answer, always in a shape that no client hangs on (`spec/triple.md` 8.6): `:status 200`, a gRPC content type,
+//! The answer, always in a shape that no client hangs on: `:status 200`, a gRPC content type,
 //! and trailers with a code of 0 to 16.
 
 use std::future::poll_fn;

@@ -1,4 +1,4 @@
-//! A request: its head, its first message, and the invocation made of them (`spec/triple.md` 15).
+//! A request: its head, its first message, and the invocation made of them.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -153,7 +153,7 @@ pub(super) async fn read(
     })
 }
 
-/// The time that the caller gives (`spec/triple.md` 9).
+/// The time that the caller gives (gRPC's `PROTOCOL-HTTP2.md`).
 fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let millis = |name: &str| {
         let millis: u64 = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
@@ -167,7 +167,7 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
         .or_else(|| millis(SERVICE_TIMEOUT))
 }
 
-/// The name of the serialization when a message looks like a request wrapper (`spec/triple.md` 6.6): its first field is
+/// The name of the serialization when a message looks like a request wrapper: its first field is
 /// the name of one. All writers put that field first.
 fn serialization(message: &Bytes) -> Option<Text> {
     let [0x0a, len, rest @ ..] = &message[..] else {

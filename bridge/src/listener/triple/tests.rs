@@ -19,7 +19,7 @@ fn hello() -> RawFrame {
     captured("dubbo-2.7.23-hello.req").unwrap()
 }
 
-/// Asserts the shape that every client understands (`spec/triple.md` 8.6).
+/// Asserts the shape that every client understands.
 fn safe(answer: &Answered) {
     assert_eq!(answer.head.status, 200);
     let content_type = answer.head.headers["content-type"].to_str().unwrap();

@@ -150,7 +150,7 @@ impl Driver {
                 WireEvent::answer(&frame, out.buffer());
             }
         } else if header.request {
-            // A callback: none of ours was ever registered (`spec/dubbo2-hessian2.md` section 10).
+            // A callback: none of ours was ever registered (Dubbo's `CallbackServiceCodec`).
             let mut out = connection.out.borrow_mut();
             if header.two_way && out.len() <= self.settings.limits.write_buffer {
                 let text = "callbacks are not supported by the gateway";

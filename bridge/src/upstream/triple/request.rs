@@ -1,4 +1,4 @@
-//! The head of a request: path, headers, deadline, attachments (`spec/triple.md` 5.1).
+//! The head of a request: path, headers, deadline, attachments (gRPC's `PROTOCOL-HTTP2.md`).
 
 use codecs::Encoding;
 use codecs::triple::headers::{CONTENT_TYPE, SERVICE_GROUP, SERVICE_VERSION, format_timeout};
@@ -17,8 +17,7 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// dubbo-go's wrapped services tell the codec by the content type; this one works with all of its releases
-/// (`spec/triple.md` 4).
+/// dubbo-go's wrapped services tell the codec by the content type; this one works with all of its releases.
 const HESSIAN2_TYPE: &str = "application/grpc+hessian2";
 
 pub(super) fn head(link: &Connection, call: &Outgoing<'_>) -> Result<Request<()>, CallError> {

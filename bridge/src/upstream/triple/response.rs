@@ -1,4 +1,4 @@
-//! The response: messages, trailers, and what they mean (`spec/triple.md` 8, 15).
+//! The response: messages, trailers, and what they mean.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};

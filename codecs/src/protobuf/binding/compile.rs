@@ -1,5 +1,5 @@
 //! From a binding file and its descriptors to compiled plans, with every check of
-//! `spec/hessian-protobuf-mapping.md` 11.1.
+//! what a binding file may say.
 
 mod enumeration;
 mod field;

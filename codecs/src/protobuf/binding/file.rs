@@ -1,4 +1,4 @@
-//! A binding file as written (`spec/hessian-protobuf-mapping.md` 11.1). Unknown keys are errors.
+//! A binding file as written. Unknown keys are errors.
 
 use std::collections::BTreeMap;
 

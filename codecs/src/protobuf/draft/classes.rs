@@ -1,4 +1,4 @@
-//! Classes as messages and enums, with names that nobody else has or had (mapping sections 6.5, 9).
+//! Classes as messages and enums, with names that nobody else has or had.
 
 use std::collections::{BTreeMap, BTreeSet};
 

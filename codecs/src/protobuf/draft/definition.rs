@@ -1,4 +1,4 @@
-//! A service definition as Dubbo's metadata report writes it (mapping section 11.3), with its known defects.
+//! A service definition as Dubbo's metadata report writes it, with its known defects.
 
 use std::collections::{BTreeMap, BTreeSet};
 

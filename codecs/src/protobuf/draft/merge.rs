@@ -1,4 +1,4 @@
-//! Several definitions of one interface, by application, group and version, as one (mapping section 11.3, defect 13).
+//! Several definitions of one interface, by application, group and version, as one.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Names of protobuf for names of Java (mapping section 9).
+//! Names of protobuf for names of Java.
 
 use std::collections::BTreeMap;
 

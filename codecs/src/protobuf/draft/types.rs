@@ -1,4 +1,4 @@
-//! Java types as protobuf types, classes as messages (mapping sections 3.2, 4, 5, 9).
+//! Java types as protobuf types, classes as messages.
 
 use super::classes::Made;
 use super::definition::Shape;

@@ -1,4 +1,4 @@
-//! Each check of mapping section 11.1, and each two meanings that a binding file may have: a load error that names the file,
+//! Each check of a binding file, and each two meanings that a binding file may have: a load error that names the file,
 //! the method or message, and the field.
 
 use super::*;

@@ -1,5 +1,4 @@
-//! Objects, methods, exceptions and generic calls: the rows of the mapping page's sections 4, 6, 7, 8 and 12 that
-//! `tables` and `shop` leave out.
+//! Objects, methods, exceptions and generic calls: what `tables` and `shop` leave out.
 
 use super::tables::{m, one};
 use super::*;

@@ -1,5 +1,5 @@
-//! Every row of the mapping page's table 3.2 at its least, greatest, one beyond, null and default, both ways and in both
-//! profiles.
+//! Each Java type with each protobuf field that takes it: its least, greatest, one beyond, null and default, both ways and
+//! in both profiles.
 //!
 //! Each row stands in the table of [`rows`] under the heading of its Java type. What each row is run through:
 //!
@@ -12,43 +12,43 @@
 //! | null | to an unset field and back; where it cannot be unset counted as `null_primitive` or `null_to_default`, or refused |
 //! | an absent field | `absent`, or null where the field can be unset |
 //!
-//! The rows of the other sections, each with its tests; all of them are in this folder, but for those of the real peers.
+//! The other topics, each with its tests; all of them are in this folder, but for those of the real peers.
 //!
-//! | section, row | test |
+//! | topic | test |
 //! | --- | --- |
-//! | 3.1 shapes as Java writes and reads them | `tests/real/plans` on hessian-lite 3 and 4; `shop::orders_that_java_wrote_…` |
-//! | 3.2 every row | here; `tables::every_scalar_row_crosses_both_ways`; rows without a pair: `checks` |
-//! | 3.2 values of another kind | `reads` and `bad` here; `tables::values_out_of_range_…`; maps for objects: `objects::an_object_as_a_map_…` |
-//! | 3.2 timezone | `days_begin_where_the_binding_says` |
-//! | 4 primitive, boxed, message, list, map; implicit, optional, wrapper, oneof | `null_and_absent_have_their_forms`, `objects::null_in_every_place`, `tables::presence_and_null` |
-//! | 4 null and empty told apart; nullable elements | `tables::nested_collections_and_nullable_elements` |
-//! | 4 defaults, fields that are not there | `tables::constants_fill_what_protobuf_does_not_carry`, `null_and_absent_have_their_forms` |
-//! | 5 List, array, Set, Queue, nested | `tables::collections_of_every_kind`, `tables::nested_collections_…`; duplicates of a Set there, too |
-//! | 5 EnumSet | `objects::enum_sets_are_what_java_writes_for_them` |
-//! | 5 Map by key, TreeMap, other keys, order | `tables::maps_have_sorted_keys`, `random` (every key kind) |
-//! | 5 duplicates after conversion | `objects::keys_that_become_one_are_refused` |
-//! | 5 Struct, JavaValue | `tables::objects_of_any_kind_cross_losslessly_or_as_json`, `objects::what_json_cannot_say_is_counted` |
-//! | 5 enums: values, names, prefixes, unknown, zero as null | the rows of `t.Color` here, `checks` (two meanings), `objects::enums_without_unspecified_…` |
-//! | 6.1 field match, unknown fields, collect, synthetic, hidden, proxies | `tables::unbound_java_fields_…`, `objects::{collected_fields_come_back, of_two_fields_with_one_name_…, proxies_and_…}` |
-//! | 6.2 inherit, is_inheritance | `objects::inherited_parts_…`, `objects::the_option_of_the_go_generators_…` |
-//! | 6.2 oneof, Any, other class, unknown subclass, slice, implementation | `tables::polymorphism_chooses_by_class`, `objects::{slices_…, any_holds_…, proxies_and_…}` |
-//! | 6.3 Object, wildcards, assume | `tables::objects_of_any_kind_…`, `objects::an_assumed_type_stands_for_object` |
-//! | 6.4 shared, cycle, budget, back reference | `tables::{cycles_are_refused_…, back_references_…}`, `random` (shared) |
-//! | 6.5 generics | `objects::type_arguments_…`, `objects::several_messages_of_one_class_…` |
-//! | 7 methods, arguments, results, null, overloads, varargs, streams | `load`, `checks`, `shop::{the_binding_names_…, requests_of_every_java_peer_…, results_cross_…}` |
-//! | 8 exceptions, both ways | `objects::exceptions`, `shop::exceptions_become_statuses_and_come_back` |
-//! | 10 pieces, packed, unknown, broken | `tables::{fields_in_pieces_…, deep_messages_…}` |
-//! | 11.1 load checks; 11.2 options | `checks`, `load` |
-//! | 12 generic calls | `objects::generic_calls_convert_by_the_same_plan`, `shop::generic_calls_use_the_same_plan`; classes of branches: `objects::slices_…` |
-//! | 14.1, 14.2, 14.5 Set tag, long keys, small ints | `tables::{collections_…, maps_…}`, the rows here, `tests/real/plans` |
-//! | 14.3, 14.9 constructor defaults, null and empty | section 4 above |
-//! | 14.4, 14.16, 14.17, 14.25 float text, sub-millisecond, Duration's sign, UUID's shapes | the rows here |
-//! | 14.6 astral characters | the rows of String here, `random`, `tests/real/plans` (in chunks) |
-//! | 14.7, 14.15, 14.20 classes, stack traces, tags | `objects::{slices_…, exceptions}`, `tables::collections_of_every_kind` |
-//! | 14.10 field names, not bean names | `tables::the_fixed_vectors` (`userID`) |
-//! | 14.14 marker messages; 14.23 primary; 14.24 Struct's doubles | `checks::marker_messages_…`, `objects::several_messages_…`, `objects::what_json_…` |
-//! | 14.19 bombs | `tables::cycles_are_refused_…`, `codecs/tests/hostile` |
-//! | 15 fixed vectors | `tables::the_fixed_vectors` |
+//! | shapes as Java writes and reads them | `tests/real/plans` on hessian-lite 3 and 4; `shop::orders_that_java_wrote_…` |
+//! | every row | here; `tables::every_scalar_row_crosses_both_ways`; rows without a pair: `checks` |
+//! | values of another kind | `reads` and `bad` here; `tables::values_out_of_range_…`; maps for objects: `objects::an_object_as_a_map_…` |
+//! | timezone | `days_begin_where_the_binding_says` |
+//! | primitive, boxed, message, list, map; implicit, optional, wrapper, oneof | `null_and_absent_have_their_forms`, `objects::null_in_every_place`, `tables::presence_and_null` |
+//! | null and empty told apart; nullable elements | `tables::nested_collections_and_nullable_elements` |
+//! | defaults, fields that are not there | `tables::constants_fill_what_protobuf_does_not_carry`, `null_and_absent_have_their_forms` |
+//! | List, array, Set, Queue, nested | `tables::collections_of_every_kind`, `tables::nested_collections_…`; duplicates of a Set there, too |
+//! | EnumSet | `objects::enum_sets_are_what_java_writes_for_them` |
+//! | Map by key, TreeMap, other keys, order | `tables::maps_have_sorted_keys`, `random` (every key kind) |
+//! | duplicates after conversion | `objects::keys_that_become_one_are_refused` |
+//! | Struct, JavaValue | `tables::objects_of_any_kind_cross_losslessly_or_as_json`, `objects::what_json_cannot_say_is_counted` |
+//! | enums: values, names, prefixes, unknown, zero as null | the rows of `t.Color` here, `checks` (two meanings), `objects::enums_without_unspecified_…` |
+//! | field match, unknown fields, collect, synthetic, hidden, proxies | `tables::unbound_java_fields_…`, `objects::{collected_fields_come_back, of_two_fields_with_one_name_…, proxies_and_…}` |
+//! | inherit, is_inheritance | `objects::inherited_parts_…`, `objects::the_option_of_the_go_generators_…` |
+//! | oneof, Any, other class, unknown subclass, slice, implementation | `tables::polymorphism_chooses_by_class`, `objects::{slices_…, any_holds_…, proxies_and_…}` |
+//! | Object, wildcards, assume | `tables::objects_of_any_kind_…`, `objects::an_assumed_type_stands_for_object` |
+//! | shared, cycle, budget, back reference | `tables::{cycles_are_refused_…, back_references_…}`, `random` (shared) |
+//! | generics | `objects::type_arguments_…`, `objects::several_messages_of_one_class_…` |
+//! | methods, arguments, results, null, overloads, varargs, streams | `load`, `checks`, `shop::{the_binding_names_…, requests_of_every_java_peer_…, results_cross_…}` |
+//! | exceptions, both ways | `objects::exceptions`, `shop::exceptions_become_statuses_and_come_back` |
+//! | pieces, packed, unknown, broken | `tables::{fields_in_pieces_…, deep_messages_…}` |
+//! | load checks; options | `checks`, `load` |
+//! | generic calls | `objects::generic_calls_convert_by_the_same_plan`, `shop::generic_calls_use_the_same_plan`; classes of branches: `objects::slices_…` |
+//! | Set tag, long keys, small ints | `tables::{collections_…, maps_…}`, the rows here, `tests/real/plans` |
+//! | constructor defaults, null and empty | null and absent, above |
+//! | float text, sub-millisecond, Duration's sign, UUID's shapes | the rows here |
+//! | astral characters | the rows of String here, `random`, `tests/real/plans` (in chunks) |
+//! | classes, stack traces, tags | `objects::{slices_…, exceptions}`, `tables::collections_of_every_kind` |
+//! | field names, not bean names | `tables::the_fixed_vectors` (`userID`) |
+//! | marker messages; primary; Struct's doubles | `checks::marker_messages_…`, `objects::several_messages_…`, `objects::what_json_…` |
+//! | bombs | `tables::cycles_are_refused_…`, `codecs/tests/hostile` |
+//! | fixed vectors | `tables::the_fixed_vectors` |
 
 use std::fmt::Write;
 use std::sync::OnceLock;

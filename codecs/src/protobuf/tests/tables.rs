@@ -1,4 +1,4 @@
-//! The rows of the mapping page's tables 3.2, 4, 5 and 6, both ways.
+//! Types, nulls, collections and objects as protobuf has them, both ways.
 
 use super::*;
 use crate::protobuf::Rule;
@@ -912,7 +912,6 @@ fn constants_fill_what_protobuf_does_not_carry() {
 
 #[test]
 fn the_fixed_vectors() {
-    // Mapping section 15.
     let echo = Echo::new(
         "message M { int64 user_id = 1 [json_name=\"userID\"]; optional string name = 2; repeated string tags = 3; }",
         "services: [{java: t.S, proto: t.S}]\nmessages: [{proto: t.M, java: com.x.dto.User}]",

@@ -1,4 +1,4 @@
-//! Attachments as headers, both ways (`spec/triple.md` 7).
+//! Attachments as headers, both ways (Dubbo's `StreamUtils`).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! `grpc-timeout` (`spec/triple.md` 5.1, 9).
+//! `grpc-timeout` (gRPC's `PROTOCOL-HTTP2.md`).
 
 use std::time::Duration;
 

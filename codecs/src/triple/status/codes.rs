@@ -1,5 +1,5 @@
 //! The code tables: `RpcException`, Dubbo2 response status and HTTP status to gRPC codes, and back
-//! (`spec/triple.md` 8.1 to 8.3).
+//! (Dubbo's `TriRpcStatus`, gRPC's `http-grpc-status-mapping.md`).
 
 /// The codes of gRPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,7 +92,7 @@ pub fn from_rpc_exception(code: i32, java: bool) -> Code {
     }
 }
 
-/// The `RpcException` code for a gRPC code (mapping section 8). `before_3_3`: the caller is Java older than 3.3, which
+/// The `RpcException` code for a gRPC code. `before_3_3`: the caller is Java older than 3.3, which
 /// does not know AUTHORIZATION.
 pub fn to_rpc_exception(code: Code, before_3_3: bool) -> i32 {
     match code {

@@ -1,4 +1,4 @@
-//! `google.rpc.Status` and the details that we build and read (`spec/triple.md` 8.4, `spec/hessian-protobuf-mapping.md` 8).
+//! `google.rpc.Status` and the details that we build and read (`google/rpc/error_details.proto`).
 
 use std::collections::BTreeMap;
 

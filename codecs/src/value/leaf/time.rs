@@ -1,4 +1,4 @@
-//! The classes of java.time, each a handle object on the wire (spec 8.11) and the text of `toString` in typed JSON.
+//! The classes of java.time, each a handle object on the wire and the text of `toString` in typed JSON.
 
 use super::{HANDLES, Object, Value};
 

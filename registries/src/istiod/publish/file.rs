@@ -1,4 +1,4 @@
-//! Registration by a YAML file in a directory that istiod reads (`spec/istio-xds.md` 1.5).
+//! Registration by a YAML file in a directory that istiod reads (a `fs://` config source).
 //!
 //! One file for all objects: istiod reads all or nothing. JSON documents, which YAML takes as they are.
 

@@ -1,4 +1,4 @@
-//! Registration at the Kubernetes API by server-side apply (`spec/istio-xds.md` 2.3): the production default.
+//! Registration at the Kubernetes API by server-side apply: the production default.
 //!
 //! Objects that carry our marks are listed once and kept in step. Nothing else is touched: an object of ours by name that
 //! somebody else made is left alone and reported. New and changed objects are written first, deletions last.

@@ -1,4 +1,4 @@
-//! Registration by MCP over xDS: the gateway is a config source of istiod (`spec/istio-xds.md` 2.4).
+//! Registration by MCP over xDS: the gateway is a config source of istiod.
 //!
 //! istiod takes an answer as the whole truth of its kind: what is missing in it is deleted. So nothing is answered before
 //! the first complete desired state, and a server that stops just closes.

@@ -1,4 +1,4 @@
-//! Istio's own rules, checked before an object is sent (`spec/istio-xds.md` 2.8).
+//! Istio's own rules, checked before an object is sent (its `pkg/config/validation`).
 //!
 //! istiod drops a bad object that comes by MCP with no more than a line in its log, and publishes one that comes through
 //! the Kubernetes API as a broken cluster to the whole mesh (seen, fact 24): nobody else checks.

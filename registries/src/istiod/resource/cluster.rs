@@ -1,4 +1,4 @@
-//! CDS: the policy of a cluster (`spec/istio-xds.md` 3.7, 4.5 to 4.7).
+//! CDS: the policy of a cluster (Envoy's `config.cluster.v3.Cluster`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn reads_what_istiod_writes_for_a_subset() {
-        // spec 3.7, seen on istiod 1.32-dev.
+        // Seen on istiod 1.32-dev.
         let cluster = read(&Proto {
             eds_cluster_config: Some(EdsClusterConfig {
                 service_name: "outbound|50051|v1|a.dubbo".into(),

@@ -1,4 +1,4 @@
-//! EDS: the endpoints of a cluster (`spec/istio-xds.md` 3.7).
+//! EDS: the endpoints of a cluster (Envoy's `ClusterLoadAssignment`).
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,4 @@
-//! RDS: the rules of one `host:port` (`spec/istio-xds.md` 4.1 to 4.4).
+//! RDS: the rules of one `host:port` (Envoy's `config.route.v3`).
 
 mod action;
 mod matches;

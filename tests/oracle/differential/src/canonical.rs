@@ -18,7 +18,7 @@ pub struct Losses {
     pub map_types: bool,
     /// Maps with null in them.
     pub null_in_maps: bool,
-    /// The last bit of a double that travels as thousandths: dubbo-go divides where Java multiplies (spec 8.2).
+    /// The last bit of a double that travels as thousandths: dubbo-go divides where Java multiplies.
     pub thousandths: bool,
     /// References behind a UUID: hessian-lite 3's reader gives a UUID no number, and cannot read its own writer then.
     pub behind_uuids: bool,

@@ -1,4 +1,4 @@
-//! Enums and their constants (mapping section 5).
+//! Enums and their constants.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

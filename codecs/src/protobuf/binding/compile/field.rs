@@ -1,4 +1,4 @@
-//! Fields: which Java type meets which protobuf type, and how (mapping sections 3 to 5).
+//! Fields: which Java type meets which protobuf type, and how.
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
@@ -392,7 +392,7 @@ impl Compiler<'_> {
         self.enum_classes.contains(class)
     }
 
-    /// The Java type of a field that nobody declared (11.1).
+    /// The Java type of a field that nobody declared.
     pub(super) fn default_java(&mut self, field: &FieldDescriptor) -> JavaType {
         if field.is_map()
             && let Kind::Message(entry) = field.kind()
@@ -643,7 +643,7 @@ fn is_byte_objects(java: &JavaType) -> bool {
     matches!(java, JavaType::Array(of) if of.name() == Some("java.lang.Byte"))
 }
 
-/// Classes of the JDK whose names a `java.lang.Class` may hold: the values of mapping section 3, and interfaces of
+/// Classes of the JDK whose names a `java.lang.Class` may hold: the values that cross, and interfaces of
 /// collections.
 pub(crate) fn is_value_class(name: &str) -> bool {
     const KEYWORDS: [&str; 9] = [
@@ -740,7 +740,7 @@ fn kind_name(kind: &Kind) -> String {
     }
 }
 
-/// The table of mapping section 3.2.
+/// Which protobuf fields a Java type may have.
 fn compatible(java: J, proto: &F, options: &FieldOptions) -> bool {
     let signed32 = matches!(proto, F::Int32 | F::Sint32 | F::Sfixed32);
     let signed64 = matches!(proto, F::Int64 | F::Sint64 | F::Sfixed64);

@@ -1,4 +1,4 @@
-//! Messages that hold their superclass's fields in a message of their own (mapping section 6.2).
+//! Messages that hold their superclass's fields in a message of their own.
 //!
 //! Hessian has all fields of an object in one row. A message with inherited parts gets a plan of that row, and the places
 //! where the parts begin and end in it.

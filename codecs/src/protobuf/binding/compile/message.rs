@@ -423,7 +423,7 @@ fn variables(message: &str, raw: &file::Message) -> Loaded<Vec<(String, JavaType
     Ok(variables)
 }
 
-/// The marker messages of protoc-gen-go-hessian2 (mapping section 2).
+/// The marker messages of protoc-gen-go-hessian2.
 fn is_marker(descriptor: &MessageDescriptor) -> bool {
     descriptor.fields().len() == 0
         && matches!(

@@ -1,4 +1,4 @@
-//! Whether a field's options mean something for it: one that does not is a mistake (mapping section 11.1).
+//! Whether a field's options mean something for it: one that does not is a mistake.
 
 use super::super::file::FieldOptions;
 use crate::protobuf::java::JavaType;

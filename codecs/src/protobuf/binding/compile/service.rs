@@ -1,4 +1,4 @@
-//! Services and methods (mapping section 7).
+//! Services and methods.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

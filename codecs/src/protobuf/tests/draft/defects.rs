@@ -1,4 +1,4 @@
-//! The known defects of service definitions (mapping section 11.3, 1 to 14), each handled or refused; and names that collide.
+//! The known defects of service definitions, each handled or refused; and names that collide.
 
 use super::*;
 

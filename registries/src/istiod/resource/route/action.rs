@@ -257,7 +257,7 @@ fn read_fault(any: &Any) -> Result<Option<wire::HttpFault>, ResourceError> {
     }
 }
 
-/// The gRPC code of an HTTP status (`spec/istio-xds.md` 4.8).
+/// The gRPC code of an HTTP status (gRPC's `http-grpc-status-mapping.md`).
 fn grpc_code(status: u32) -> u32 {
     match status {
         400 => 13,

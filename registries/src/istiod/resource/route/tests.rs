@@ -76,7 +76,7 @@ fn forward(action: proto::RouteAction) -> Forward {
     }
 }
 
-/// spec 3.7: what istiod writes for a header canary and an 80/20 split.
+/// What istiod writes for a header canary and an 80/20 split.
 #[test]
 fn reads_what_istiod_writes() {
     let canary = proto::Route {
