@@ -320,6 +320,41 @@ fn suite(ledger: &Ledger<'_>, release: u8, url: &str, server: &Process, cases: &
     assert_calls(&seen, &wanted);
 }
 
+/// The same values by `$invoke`, as Dubbo's own conversion to maps writes them and reads them back.
+fn generic() -> Vec<Case> {
+    // It knows the days and times that have a text, and makes maps of getters of the others.
+    let kept = |name: &&str| *name != "times";
+    let times = json!({"date": "1969-12-31T23:59:59.999Z", "day": "2024-02-29", "moment": "2024-02-29T23:59:58.123456789"});
+    let said = "date=Date:-1, day=LocalDate:2024-02-29, moment=LocalDateTime:2024-02-29T23:59:58.123456789";
+    let all = whole().into_iter().filter(|(name, ..)| kept(name));
+    all.chain([("days", times, said)])
+        .map(|(name, json, said)| case(&format!("generic-put {name}"), said, Some(("Put", json))))
+        .collect()
+}
+
+/// Objects of classes that their field does not name: with their bound fields alone, or not at all.
+fn subclasses() -> Vec<Case> {
+    let sliced = r#"first=Entry(code="gift", count=null, price=null)"#;
+    let mut cases = vec![case(
+        "put sliced",
+        sliced,
+        Some(("Put", json!({"first": {"code": "gift"}}))),
+    )];
+    cases.extend(refused(
+        "put gift-in-either",
+        "put",
+        "any",
+        "(rule polymorphic_value)",
+    ));
+    cases.extend(refused(
+        "put refund-as-entry",
+        "put",
+        "first",
+        "(rule polymorphic_value)",
+    ));
+    cases
+}
+
 fn lax() -> Vec<Case> {
     let one_way = case(
         "touch-one-way",
@@ -329,6 +364,7 @@ fn lax() -> Vec<Case> {
     [
         methods(),
         values(),
+        generic(),
         losses(),
         failures(),
         limits(),
@@ -374,6 +410,7 @@ fn java_27_calls_grpc_go_by_the_bindings_rules() {
     let becomes = ("protobuf", "protobuf");
     let gateway = ledger.gateway(becomes, free_port(), port, binding());
     let mut cases = lax();
+    cases.extend(subclasses());
     // What cannot be mapped of a one-way call only the operator sees.
     cases.extend([case("narrow-one-way", "null", None), ping()]);
     suite(&ledger, 27, &gateway.dubbo_url(), &server, &cases);
@@ -388,7 +425,10 @@ fn java_26_calls_grpc_go_by_the_bindings_rules() {
     let ledger = Ledger::new(&peers, 26);
     let (server, port) = ledger.grpc_server(&script());
     let gateway = ledger.gateway(("protobuf", "protobuf"), free_port(), port, binding());
-    suite(&ledger, 26, &gateway.dubbo_url(), &server, &lax());
+    let mut cases = lax();
+    // Its own conversion fails on a null in a list, and knows no LocalDate.
+    cases.retain(|(name, ..)| !["generic-put holes", "generic-put days"].contains(&name.as_str()));
+    suite(&ledger, 26, &gateway.dubbo_url(), &server, &cases);
 }
 
 /// Dubbo 3.2 reads Throwables over Triple, and no header of its calls says so: the binding does.
@@ -437,6 +477,7 @@ fn operator_sees(gateway: &Gateway) {
         ("null_map_value", 1),
         ("null_element", 2),
         ("null_to_default", 1),
+        ("subclass_slice", 1),
     ] {
         assert_counted(
             gateway,

@@ -76,12 +76,22 @@ public final class Consumer {
     private String run(String name) {
         try {
             if (name.startsWith("put ")) return Say.touched(ledger.put(Samples.shapes(name.substring(4))));
+            if (name.startsWith("generic-put ")) return Say.touched(genericPut(Samples.shapes(name.substring(12))));
             if (name.startsWith("narrow ")) return Say.of(ledger.narrow(Samples.tight(name.substring(7))));
             if (name.startsWith("charge ")) return Say.of(ledger.charge(name.substring(7), 100));
             return Say.of(calls.get(name).call());
         } catch (Throwable t) {
             return "threw " + Say.thrown(t).replace('\n', ' ');
         }
+    }
+
+    /** As a caller that has the interface's classes only before and after the call: Dubbo's own conversion to maps and back. */
+    private Object genericPut(Ledger.Shapes shapes) throws Exception {
+        String root = rpc.version().startsWith("2.6") ? "com.alibaba.dubbo" : "org.apache.dubbo";
+        Class<?> pojo = Class.forName(root + ".common.utils.PojoUtils");
+        Object generalised = pojo.getMethod("generalize", Object.class).invoke(null, shapes);
+        Object result = generic("put", new String[] {Ledger.Shapes.class.getName()}, generalised);
+        return pojo.getMethod("realize", Object.class, Class.class).invoke(null, result, Ledger.Shapes.class);
     }
 
     private Object generic(String method, String[] types, Object... values) throws Exception {

@@ -66,6 +66,11 @@ public interface Ledger {
         public long at;
     }
 
+    /** Bound nowhere: a caller's own. */
+    class Gift extends Entry {
+        public String card = "with love";
+    }
+
     class Audit implements Serializable {
         public String by;
         public long version;

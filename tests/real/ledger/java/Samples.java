@@ -24,6 +24,7 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.landbridge.ledger.Ledger.Audited;
 import org.landbridge.ledger.Ledger.Entry;
+import org.landbridge.ledger.Ledger.Gift;
 import org.landbridge.ledger.Ledger.Kind;
 import org.landbridge.ledger.Ledger.Node;
 import org.landbridge.ledger.Ledger.Refund;
@@ -68,6 +69,10 @@ final class Samples {
         SHAPES.put("subclass", s -> s.any = refund());
         SHAPES.put("inherited", s -> { s.audited = new Audited(); s.audited.by = "me"; s.audited.version = 8; s.audited.note = "n"; });
         SHAPES.put("shared", s -> { s.first = new Entry("both", 1, null); s.second = s.first; s.entries = Arrays.asList(s.first, s.first); });
+        SHAPES.put("days", s -> { s.date = new Date(-1); s.day = LocalDate.of(2024, 2, 29); s.moment = LocalDateTime.of(2024, 2, 29, 23, 59, 58, 123456789); });
+        SHAPES.put("sliced", s -> { s.first = new Gift(); s.first.code = "gift"; });
+        SHAPES.put("gift-in-either", s -> { s.any = new Gift(); s.any.code = "gift"; });
+        SHAPES.put("refund-as-entry", s -> s.first = refund());
         SHAPES.put("null-dropped", s -> s.dropped = Arrays.asList("a", null, "b"));
         SHAPES.put("null-zeroed", s -> s.zeroed = Arrays.asList("a", null));
         SHAPES.put("null-value-dropped", s -> { s.labels = new HashMap<>(); s.labels.put("a", null); s.labels.put("b", "c"); });
