@@ -66,7 +66,7 @@ fn invocation(service: &str, method: &str) -> Vec<u8> {
         string(field, &mut body);
     }
     body.push(b'H');
-    for field in ["path", service, "interface", service, "timeout", "5000"] {
+    for field in ["path", service, "interface", service, "timeout", "50000"] {
         string(field, &mut body);
     }
     body.push(b'Z');

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::peers::Peers;
+use crate::peers::{PATIENT, Peers};
 use crate::process::{Process, START};
 
 /// A consumer in loop mode.
@@ -52,6 +52,7 @@ impl Calls {
         settings: &[String],
     ) -> Self {
         let mut all = vec![
+            PATIENT.to_owned(),
             "mode=loop".to_owned(),
             format!("call={call}"),
             format!("count={count}"),
@@ -78,7 +79,7 @@ impl Calls {
         settings: &[String],
     ) -> Vec<Outcome> {
         let mut calls = Self::start(peers, release, call, count, interval, settings);
-        calls.process.finish(Duration::from_secs(300));
+        calls.process.finish(Duration::from_secs(600));
         let outcomes = calls.outcomes();
         assert_eq!(outcomes.len(), count, "calls\n{}", calls.process.printed());
         outcomes

@@ -2,14 +2,22 @@
 
 use crate::calls::{Calls, Outcome, Thrown};
 use crate::gateway::{Gateway, Setup};
-use crate::peers::{Peers, free_port, peers};
+use crate::peers::{PATIENT, Peers, free_port, peers};
 use crate::process::{Process, START, eventually_or};
 use crate::shop;
 use crate::zookeeper::ZooKeeper;
 
 /// A consumer that wants a provider at its start: how its first call ends, or that it did not start.
 fn starts(peers: &Peers, zk: &ZooKeeper) -> Result<Vec<Outcome>, String> {
-    let settings = ["mode=loop", "call=whoami", "count=3", "interval=10", "check=true"].map(str::to_owned);
+    let settings = [
+        PATIENT,
+        "mode=loop",
+        "call=whoami",
+        "count=3",
+        "interval=10",
+        "check=true",
+    ]
+    .map(str::to_owned);
     let mut consumer = peers.java(27, "consumer", &[settings.as_slice(), &[zk.setting()]].concat());
     let status = consumer.finish(START);
     if status.success() {

@@ -129,6 +129,7 @@ impl Setup {
         self
     }
 
+    /// Java 2.7 sends no timeout with a call: what a busy machine takes for one is then ours to grant.
     fn yaml(&self, dubbo2: u16, triple: u16, admin: u16) -> String {
         let bindings = match &self.binding {
             Some(path) => format!("bindings: [ '{}' ]\n", path.display()),
@@ -144,6 +145,7 @@ impl Setup {
                triple:\n    bind: 0.0.0.0:{triple}\n    advertise: {own}:{triple}\n{}\
              {}{bindings}\
              admin:\n  bind: 127.0.0.1:{admin}\n\
+             timeouts: {{call: 60s}}\n\
              drain: {{propagation: 1s, deadline: 3s}}\n{}",
             self.zookeeper, self.mesh, self.dubbo2_becomes, self.triple_becomes, self.services, self.more
         )

@@ -46,6 +46,10 @@ pub(crate) fn peers() -> Option<Peers> {
     })
 }
 
+/// The timeout of a Java consumer's calls that are given no other: two new JVMs on a busy machine were seen to need more than
+/// the 10 s of the suite for their first call.
+pub(crate) const PATIENT: &str = "timeout=60000";
+
 impl Peers {
     /// A file or folder below the installed peers.
     pub(crate) fn path(&self, below: &str) -> PathBuf {
@@ -89,8 +93,10 @@ impl Peers {
 
     /// Runs a Java consumer's suite to its end.
     pub(crate) fn java_suite<S: AsRef<str>>(&self, release: u8, settings: &[S]) -> Suite {
-        let mut process = self.java(release, "consumer", settings);
-        process.finish(Duration::from_secs(300));
+        let mut all = vec![PATIENT];
+        all.extend(settings.iter().map(S::as_ref));
+        let mut process = self.java(release, "consumer", &all);
+        process.finish(Duration::from_secs(600));
         Suite::of_java(&process)
     }
 
