@@ -5,7 +5,7 @@
     reason = "test code: a broken assumption ends the test"
 )]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 const CONFIG: &str = "version: 1\nadmin: {bind: '127.0.0.1:0'}\nlisteners: {dubbo2: {bind: '127.0.0.1:0'}}\n\
@@ -190,6 +190,85 @@ fn what_cannot_be_written_fails() {
             "{arguments:?}: {gone:?} {complaint}"
         );
     }
+}
+
+/// A program asks line by line and waits for each answer; what is wrong has one line of answer, too.
+#[test]
+fn lines_are_a_conversation() {
+    let converse = |command: &str, exchange: &[(&str, &str)]| {
+        let mut child = landbridge(&[command, "hessian", "--lines"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut asked = child.stdin.take().unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap());
+        for (question, answer) in exchange {
+            writeln!(asked, "{question}").unwrap();
+            let mut line = String::new();
+            answers.read_line(&mut line).unwrap();
+            assert_eq!(line.trim_end(), *answer, "{question}");
+        }
+        // The last line may come without an end.
+        let (question, answer) = exchange[0];
+        write!(asked, "{question}").unwrap();
+        drop(asked);
+        let mut rest = String::new();
+        answers.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, format!("{answer}\n"));
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    };
+    let map = r#"{"t":"java.util.HashMap","id":0,"v":[[{"t":"java.lang.String","v":"\ud83d"},{"ref":0}]]}"#;
+    converse(
+        "decode",
+        &[
+            ("48 01eda0bd 5190 5A\r", map),
+            ("", "error: no hex: the line is empty"),
+            ("0x4", "error: not hex: an odd number of digits, 1"),
+            (
+                "7991",
+                r#"{"t":"java.util.ArrayList","v":[{"t":"java.lang.Integer","v":1}]}"#,
+            ),
+            ("799191", "error: 1 byte behind the value, which ends at byte 0x2"),
+            ("5190", "error: reference 0 is out of range at byte 2"),
+        ],
+    );
+    converse(
+        "encode",
+        &[
+            (map, "4801eda0bd51905a"),
+            ("", "error: typed JSON, byte 0: ends too early"),
+            (
+                "[]",
+                "error: typed JSON, byte 0: expected null or an object with t and v",
+            ),
+            (
+                r#"{"t":"java.lang.Short","v":40000}"#,
+                "error: typed JSON, byte 27: v is no number or boolean of class t",
+            ),
+            (" null \r", "4e"),
+        ],
+    );
+}
+
+/// `decode hessian --lines | head`: whoever reads the answers has seen enough.
+#[test]
+fn lines_end_when_nobody_reads_the_answers() {
+    let mut child = landbridge(&["decode", "hessian", "--lines"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut asked = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
+    writeln!(asked, "4e").unwrap();
+    answers.read_line(&mut String::new()).unwrap();
+    drop(answers);
+    while asked.write_all(b"4e\n4e\n4e\n4e\n").is_ok() {}
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(ended.stderr.is_empty(), "{:?}", ended.stderr);
 }
 
 /// A gateway that says it serves.

@@ -302,6 +302,7 @@ fn typed_json_of_javas_printer_is_read() {
     let is = |text: &str, value: Value| assert_eq!(json::from_json(text), Ok(value), "{text}");
     is(r#"{"t":"java.lang.Float","v":"0.1"}"#, Value::Double(0.1));
     is(r#"{"t":"java.lang.Byte","v":-1}"#, Value::Int(-1));
+    is(r#"{"t":"java.lang.Double","v":-1.5e3}"#, Value::Double(-1500.0));
     is(r#"{"t":"java.lang.Character","v":"\u0000"}"#, Value::from("\0"));
     is(r#"{"t":"a.Color","v":"BlueGrey"}"#, color("BlueGrey"));
     is(
@@ -396,5 +397,6 @@ fn typed_json_that_says_nothing_clear_is_refused() {
         assert!(json::from_json(text).is_err(), "{text}");
     }
     let error = json::from_json(r#"{"t":"java.lang.Byte","v": 128}"#).unwrap_err();
-    assert_eq!(error.to_string(), "typed JSON, byte 27: v does not fit t");
+    let want = "typed JSON, byte 27: v is no number or boolean of class t";
+    assert_eq!(error.to_string(), want);
 }

@@ -29,7 +29,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, Unwritten};
-use tree::{Stopped, Tree, auto, from_hex, hex, quoted};
+use tree::{Stopped, Tree, auto, from_hex, hex, quoted, read_hex};
 
 /// Print bytes of a wire as a tree with offsets.
 ///
@@ -48,7 +48,8 @@ pub(super) struct Arguments {
     /// Hex, a file, or `-`.
     #[arg(default_value = "-")]
     input: OsString,
-    /// Of standard input: one value in hex a line in, one line of typed JSON (or `error: …`) out; only with `hessian`.
+    /// Of standard input: one value in hex a line in, one line of typed JSON (or `error: …`) out; only with `hessian`. Each line
+    /// is answered by one line before the next is waited for, and a refused one does not change the exit status.
     #[arg(long, conflicts_with_all = ["summary", "grep", "port", "host"])]
     lines: bool,
     /// Of a capture: one line a frame, no tree.
@@ -93,7 +94,8 @@ pub(super) struct EncodeArguments {
     what: EncodeWhat,
     /// The typed JSON of one value; without it they are read from standard input.
     input: Option<String>,
-    /// Of standard input: one line of typed JSON in, one value in hex (or `error: …`) out.
+    /// Of standard input: one line of typed JSON in, one value in hex (or `error: …`) out. Each line is answered by one line before
+    /// the next is waited for, and a refused one does not change the exit status.
     #[arg(long)]
     lines: bool,
 }
@@ -246,7 +248,10 @@ fn convert_lines<R: Read>(
         } else {
             match std::str::from_utf8(&line) {
                 Ok(text) => convert(text.trim()),
-                Err(_) => Err("the line is not UTF-8".to_owned()),
+                Err(error) => Err(format!(
+                    "the line is not UTF-8 at byte {:#x}",
+                    error.valid_up_to()
+                )),
             }
         };
         let written = match answer {
@@ -276,10 +281,10 @@ mod tests {
         let yes = "{\"t\":\"java.lang.Boolean\",\"v\":true}";
         let want = [
             yes,
-            "error: the line is not UTF-8",
-            "error: not hex",
-            "error: not hex",
-            "error: 1 bytes after the value",
+            "error: the line is not UTF-8 at byte 0x0",
+            "error: no hex: the line is empty",
+            "error: not hex: 'z' at character 1",
+            "error: 1 byte behind the value, which ends at byte 0x1",
             yes,
             yes,
         ];

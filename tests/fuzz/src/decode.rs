@@ -26,7 +26,7 @@ mod tree;
 #[path = "../../../bridge/src/cli/decode/triple.rs"]
 mod triple;
 
-use tree::{Stopped, Tree, auto, from_hex, hex, quoted};
+use tree::{Stopped, Tree, auto, hex, quoted, read_hex};
 
 /// A capture, or bytes of one connection: shown as far as they can be read. A tree is text of a line for each value, so it
 /// is no larger than what that allows; a byte of HTTP/2 may stand for a header of two long lines.

@@ -3,17 +3,34 @@
 use std::fmt::Write;
 
 use codecs::hessian2::{Limits, Reader, Scratch, Token, TypeIndex};
-use codecs::value::{Value, json};
+use codecs::value::{MAX_DEPTH, Value, json};
 
-use super::{Stopped, Tree, from_hex, hex, quoted};
+use super::{Stopped, Tree, hex, quoted, read_hex};
+
+/// What one value may hold: more than a call may, for what is asked here comes from the one who asks; as deep as `encode` takes.
+const LIMITS_OF_A_LINE: Limits = Limits {
+    depth: MAX_DEPTH,
+    nodes: 16 << 20,
+    decoded_bytes: 512 << 20,
+    classes: 64 << 10,
+    class_fields: 64 << 10,
+    fields: 1 << 20,
+    string_len: 64 << 20,
+    types: 1 << 20,
+    references: 16 << 20,
+};
 
 /// A value in hex as a line of typed JSON.
 pub(super) fn line(text: &str) -> Result<String, String> {
-    let bytes = from_hex(text).ok_or("not hex")?;
-    let (value, end) = Value::decode(&bytes, &mut Scratch::default(), &Limits::DEFAULT)
+    let bytes = read_hex(text)?;
+    let (value, end) = Value::decode(&bytes, &mut Scratch::default(), &LIMITS_OF_A_LINE)
         .map_err(|error| error.to_string())?;
     if end != bytes.len() {
-        return Err(format!("{} bytes after the value", bytes.len() - end));
+        let more = bytes.len() - end;
+        let unit = if more == 1 { "byte" } else { "bytes" };
+        return Err(format!(
+            "{more} {unit} behind the value, which ends at byte {end:#x}"
+        ));
     }
     Ok(json::to_json(&value))
 }
@@ -167,7 +184,7 @@ mod tests {
 
     fn tree(hex: &str) -> String {
         let mut tree = Tree::default();
-        let bytes = from_hex(hex).unwrap();
+        let bytes = read_hex(hex).unwrap();
         stream(&bytes, &mut tree).unwrap();
         tree.text
     }
@@ -197,7 +214,7 @@ mod tests {
     #[test]
     fn references_name_the_line_of_what_they_mean() {
         // [A{}, #1]
-        let bytes = from_hex("57 430141 90 60 5191 5a").unwrap();
+        let bytes = read_hex("57 430141 90 60 5191 5a").unwrap();
         let want = |list: &str, object: &str, reference: &str| {
             format!(
                 "{list}  list open-ended  (#0)\n{object}    [0] object A  (#1, class 0)\n\
@@ -216,9 +233,21 @@ mod tests {
     fn lines_go_both_ways_and_say_what_is_wrong() {
         let json = line("790161").unwrap();
         assert_eq!(encode_line(&json).unwrap(), "790161");
-        assert_eq!(line("9091").unwrap_err(), "1 bytes after the value");
-        assert_eq!(line("xx").unwrap_err(), "not hex");
+        assert_eq!(
+            line("9091").unwrap_err(),
+            "1 byte behind the value, which ends at byte 0x1"
+        );
+        assert_eq!(line("xx").unwrap_err(), "not hex: 'x' at character 1");
         assert!(line("5e").is_err());
         assert!(encode_line("{").is_err());
+        // What the one writes the other reads, as deep as it goes.
+        let deep = |levels: usize| {
+            let open = r#"{"t":"java.util.ArrayList","v":["#;
+            format!("{}{}", open.repeat(levels), "]}".repeat(levels))
+        };
+        let bytes = encode_line(&deep(256)).unwrap();
+        assert_eq!(line(&bytes), Ok(deep(256)));
+        assert!(encode_line(&deep(257)).is_err());
+        assert!(line(&format!("79{bytes}")).unwrap_err().contains("nesting"));
     }
 }

@@ -148,11 +148,13 @@ impl Tree {
 
 /// The first bytes in hex, for a line.
 pub(super) fn hex(bytes: &[u8], most: usize) -> String {
-    let mut text: String = bytes
-        .iter()
-        .take(most)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len().min(most).saturating_mul(2).saturating_add(3));
+    for byte in bytes.iter().take(most) {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(digit)]));
+        }
+    }
     if bytes.len() > most {
         text.push('…');
     }
@@ -174,25 +176,45 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// Bytes written in hex; spaces, line ends, colons and a leading `0x` are ignored.
 pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim().trim_start_matches("0x");
-    let digits: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace() && *byte != b':')
-        .map(|byte| {
-            char::from(byte)
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        })
-        .collect::<Option<_>>()?;
-    if digits.is_empty() || !digits.len().is_multiple_of(2) {
-        return None;
+    read_hex(text).ok()
+}
+
+/// See [`from_hex`]; what is wrong, and where.
+pub(super) fn read_hex(text: &str) -> Result<Vec<u8>, String> {
+    let digits = text.trim();
+    let digits = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+        .unwrap_or(digits);
+    let mut bytes = Vec::with_capacity(digits.len() / 2);
+    let mut high = None;
+    for (at, byte) in digits.bytes().enumerate() {
+        if byte.is_ascii_whitespace() || byte == b':' {
+            continue;
+        }
+        let digit = char::from(byte).to_digit(16);
+        let Some(digit) = digit.and_then(|digit| u8::try_from(digit).ok()) else {
+            let found = digits.get(at..).and_then(|rest| rest.chars().next());
+            let before = text.find(digits).unwrap_or_default();
+            return Err(format!(
+                "not hex: {:?} at character {}",
+                found.unwrap_or_default(),
+                before + at + 1
+            ));
+        };
+        match high.take() {
+            None => high = Some(digit << 4),
+            Some(high) => bytes.push(high | digit),
+        }
     }
-    Some(
-        digits
-            .chunks_exact(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect(),
-    )
+    match high {
+        Some(_) => Err(format!(
+            "not hex: an odd number of digits, {}",
+            bytes.len() * 2 + 1
+        )),
+        None if bytes.is_empty() => Err("no hex: the line is empty".to_owned()),
+        None => Ok(bytes),
+    }
 }
 
 #[cfg(test)]
@@ -238,11 +260,21 @@ mod tests {
 
     #[test]
     fn hex_is_read_as_people_write_it() {
-        for text in ["4e90", "4E 90", "0x4e90", "4e:90\n"] {
+        for text in ["4e90", "4E 90", "0x4e90", "0X4E90", "4e:90\n"] {
             assert_eq!(from_hex(text), Some(vec![0x4e, 0x90]), "{text}");
         }
         for text in ["", "4", "4g", "capture.pcap"] {
             assert_eq!(from_hex(text), None, "{text}");
+        }
+        for (text, problem) in [
+            ("", "no hex: the line is empty"),
+            (" 0x ", "no hex: the line is empty"),
+            ("4e 9", "not hex: an odd number of digits, 3"),
+            (" 4e,90", "not hex: ',' at character 4"),
+            ("0x4é", "not hex: 'é' at character 4"),
+            ("0x0x4e", "not hex: 'x' at character 4"),
+        ] {
+            assert_eq!(read_hex(text), Err(problem.to_owned()), "{text}");
         }
     }
 }

@@ -101,7 +101,14 @@ impl Parser<'_> {
 
     fn expect(&mut self, byte: u8) -> Result<(), ParseError> {
         if self.peek()? != byte {
-            return Err(self.error("punctuation missing"));
+            return Err(self.error(match byte {
+                b'{' => "expected {",
+                b'[' => "expected [ before a key and its value",
+                b']' => "expected ]",
+                b':' => "expected : behind a name",
+                b',' => "expected , or the end",
+                _ => "expected a text in quotes",
+            }));
         }
         self.at = self.at.saturating_add(1);
         Ok(())
@@ -121,9 +128,10 @@ impl Parser<'_> {
 
     fn value(&mut self) -> Result<Value, ParseError> {
         if self.peek()? != b'{' {
-            return match self.literal()?.as_str() {
-                "null" => Ok(Value::Null),
-                _ => Err(self.error("expected null or an object with t and v")),
+            let start = self.error("expected null or an object with t and v");
+            return match self.literal() {
+                Ok(literal) if literal == "null" => Ok(Value::Null),
+                _ => Err(start),
             };
         }
         self.members()
@@ -288,7 +296,10 @@ impl Parser<'_> {
     ) -> Result<Value, ParseError> {
         let problem = ParseError {
             offset,
-            problem: "v does not fit t",
+            problem: match raw {
+                Raw::Literal(_) => "v is no number or boolean of class t",
+                _ => "v does not fit t",
+            },
         };
         Ok(match (name, raw) {
             ("java.lang.Boolean", Raw::Literal(literal)) => {
@@ -307,6 +318,10 @@ impl Parser<'_> {
             ("java.util.Date", Raw::Literal(literal)) => Value::Date(whole(&literal).ok_or(problem)?),
             ("java.lang.Double", Raw::Quoted(text)) => {
                 Value::Double(text.as_str().and_then(double).ok_or(problem)?)
+            }
+            ("java.lang.Double", Raw::Literal(number)) => Value::Double(double(&number).ok_or(problem)?),
+            ("java.lang.Float", Raw::Literal(number)) => {
+                Value::Double(float(&number, self.is_float_array).ok_or(problem)?)
             }
             ("java.lang.Float", Raw::Quoted(text)) => {
                 let number = text.as_str().and_then(|text| float(text, self.is_float_array));
