@@ -344,6 +344,11 @@ fn typed_json_of_javas_printer_is_read() {
             .into(),
         ),
     );
+    both_ways(r#"{"t":"java.lang.Object","v":{}}"#, &Value::object("object", []));
+    both_ways(
+        r#"{"t":"java.lang.Object","w":"java.lang.Object","v":{}}"#,
+        &Value::object("java.lang.Object", []),
+    );
     // A bean with such fields is not taken for one.
     both_ways(
         r#"{"t":"a.Bean","w":"a.Bean","v":{"message":null,"cause":null,"suppressed":{"t":"java.lang.Integer","v":3},"frames":{"t":"java.lang.Integer","v":0}}}"#,

@@ -38,6 +38,10 @@ const MAP: &str = "java.util.HashMap";
 /// The class of an EnumSet of up to 64 constants; of a larger one, the wire does not tell.
 const ENUM_SET: &str = "java.util.RegularEnumSet";
 
+/// A `new Object()`, and the class it has on the wire.
+const OBJECT: &str = "java.lang.Object";
+const OBJECT_ON_WIRE: &str = "object";
+
 /// Why a text is not a value in typed JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("typed JSON, byte {offset}: {problem}")]
@@ -191,8 +195,14 @@ impl Printer {
             return self.enum_set(constants);
         }
         let class = &object.class;
-        let name = class.name.to_str_lossy();
-        let literal = class.name.as_str().is_none() || throwable::looks_like(&class.fields, &object.fields);
+        let is_bare = |name: &str| class.fields.is_empty() && class.name.as_str() == Some(name);
+        let name = match is_bare(OBJECT_ON_WIRE) {
+            true => OBJECT.into(),
+            false => class.name.to_str_lossy(),
+        };
+        let literal = class.name.as_str().is_none()
+            || is_bare(OBJECT)
+            || throwable::looks_like(&class.fields, &object.fields);
         let head = Head {
             id: self.begin(),
             wire: literal.then(|| Arc::new(class.name.clone())),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::number::{double, float, whole};
 use super::types::{is_enum_set, is_map, list_type};
-use super::{LIST, MAP, ParseError, throwable};
+use super::{LIST, MAP, OBJECT, OBJECT_ON_WIRE, ParseError, throwable};
 use crate::hessian2::JavaText;
 use crate::value::leaf::{self, Text};
 use crate::value::{Class, MAX_DEPTH, Object, TypedList, TypedMap, Value};
@@ -353,6 +353,7 @@ impl Parser<'_> {
                 type_name: Arc::new(class.clone()),
                 entries: entries.into(),
             }),
+            (OBJECT, Raw::Fields(fields)) if fields.is_empty() => self.object(&OBJECT_ON_WIRE.into(), fields),
             (_, Raw::Fields(fields)) => self.object(class, fields),
         })
     }
