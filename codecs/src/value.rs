@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::hessian2::reader::NODE_BYTES;
 use crate::hessian2::scratch::SkimTables;
-use crate::hessian2::wire::{Cursor, index, is_ascii, narrow};
+use crate::hessian2::wire::{Cursor, index, is_short_ascii, narrow};
 use crate::hessian2::{
     Binary, Counts, DecodeError, JavaText, Limits, Scratch, Skimmer, Str, TypeNames, Wanted, Writer,
 };
@@ -277,7 +277,7 @@ impl<'a, 't> Builder<'a, 't> {
         }
         match tag {
             0x00..=0x1f => match self.cursor.rest().get(..usize::from(tag)) {
-                Some(raw) if is_ascii(raw) && u32::from(tag) <= self.limits.string_len => {
+                Some(raw) if is_short_ascii(raw) && u32::from(tag) <= self.limits.string_len => {
                     self.cursor.at = self.cursor.at.wrapping_add(raw.len());
                     self.content = self.content.wrapping_add(raw.len());
                     set(place, Value::String(JavaText::from_plain(raw)));

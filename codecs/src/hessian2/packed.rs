@@ -3,7 +3,7 @@
 //! A [`Token`] is handed on in memory: written piece by piece, read back whole, which stalls. Two words are returned in
 //! registers. What a token borrows from the stream is an offset and a length here.
 
-use super::wire::{Text, TextAbout, index, narrow};
+use super::wire::{Text, TextAbout, index, low};
 use super::{Binary, Str, Token, TypeIndex};
 
 /// What a [`Packed`] is; its lowest byte.
@@ -27,12 +27,12 @@ pub(crate) enum Kind {
     Failed,
 }
 
-/// A token: `head` is a kind, what a text is besides its bytes, or a length; `body` a number, or an offset and a length.
+/// A token: the low word, its head, is a kind, what a text is besides its bytes, or a length; the high word, its body, a
+/// number, or an offset and a length.
+///
+/// One number, not a pair: a function that returns what another one returns then jumps there, where it would call it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Packed {
-    head: u64,
-    body: u64,
-}
+pub(crate) struct Packed(u128);
 
 const COUNTED: u64 = 1 << 8;
 const CHUNKED: u64 = 1 << 9;
@@ -54,11 +54,23 @@ fn halves(word: u64) -> (u32, u32) {
 )]
 impl Packed {
     #[inline(always)]
+    fn new(head: u64, body: u64) -> Self {
+        Self(u128::from(head) | u128::from(body) << 64)
+    }
+
+    #[inline(always)]
+    fn head(self) -> u64 {
+        self.0 as u64
+    }
+
+    #[inline(always)]
+    fn body(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
+    #[inline(always)]
     pub(crate) fn of(kind: Kind, body: u64) -> Self {
-        Self {
-            head: kind as u64,
-            body,
-        }
+        Self::new(kind as u64, body)
     }
 
     #[inline(always)]
@@ -84,37 +96,37 @@ impl Packed {
     /// A text of as many bytes as units.
     #[inline(always)]
     pub(crate) fn ascii(start: usize, len: usize) -> Self {
-        Self {
-            head: Kind::Str as u64 | u64::from(narrow(len)) << 8,
-            body: pair(narrow(start), narrow(len)),
-        }
+        Self::new(
+            Kind::Str as u64 | u64::from(low(len)) << 8,
+            pair(low(start), low(len)),
+        )
     }
 
     /// A text that ends at `end`.
     #[inline(always)]
     pub(crate) fn text(text: &Text<'_>, end: usize) -> Self {
         let len = text.raw.len();
-        Self {
-            head: Kind::Str as u64 | text.about.bits() << 8,
-            body: pair(narrow(end.wrapping_sub(len)), narrow(len)),
-        }
+        Self::new(
+            Kind::Str as u64 | text.about.bits() << 8,
+            pair(low(end.wrapping_sub(len)), low(len)),
+        )
     }
 
     /// A binary of `len` bytes whose `raw` bytes end at `end`.
     #[inline(always)]
     pub(crate) fn binary(raw: &[u8], chunked: bool, len: u32, end: usize) -> Self {
-        Self {
-            head: Kind::Binary as u64 | if chunked { CHUNKED } else { 0 } | u64::from(len) << 32,
-            body: pair(narrow(end.wrapping_sub(raw.len())), narrow(raw.len())),
-        }
+        Self::new(
+            Kind::Binary as u64 | if chunked { CHUNKED } else { 0 } | u64::from(len) << 32,
+            pair(low(end.wrapping_sub(raw.len())), low(raw.len())),
+        )
     }
 
     #[inline(always)]
     pub(crate) fn list(reference: u32, of: Option<TypeIndex>, len: Option<u32>) -> Self {
-        Self {
-            head: Kind::List as u64 | len.map_or(0, |len| COUNTED | u64::from(len) << 32),
-            body: pair(reference, TypeIndex::pack(of)),
-        }
+        Self::new(
+            Kind::List as u64 | len.map_or(0, |len| COUNTED | u64::from(len) << 32),
+            pair(reference, TypeIndex::pack(of)),
+        )
     }
 
     #[inline(always)]
@@ -129,7 +141,7 @@ impl Packed {
 
     #[inline(always)]
     pub(crate) fn kind(self) -> u8 {
-        self.head as u8
+        self.head() as u8
     }
 
     #[inline(always)]
@@ -140,24 +152,24 @@ impl Packed {
     /// The number it holds.
     #[inline(always)]
     pub(crate) fn number(self) -> i64 {
-        self.body as i64
+        self.body() as i64
     }
 
     /// The bits it holds: a double's, or a boolean's.
     #[inline(always)]
     pub(crate) fn bits(self) -> u64 {
-        self.body
+        self.body()
     }
 
     /// The class of an object.
     #[inline(always)]
     pub(crate) fn class(self) -> u32 {
-        halves(self.body).1
+        halves(self.body()).1
     }
 
     #[inline(always)]
     fn raw(self, input: &[u8]) -> &[u8] {
-        let (start, len) = halves(self.body);
+        let (start, len) = halves(self.body());
         let start = index(start);
         input
             .get(start..start.wrapping_add(index(len)))
@@ -169,7 +181,7 @@ impl Packed {
     pub(crate) fn str(self, input: &[u8]) -> Str<'_> {
         Str(Text {
             raw: self.raw(input),
-            about: TextAbout::of_bits(self.head >> 8),
+            about: TextAbout::of_bits(self.head() >> 8),
         })
     }
 
@@ -189,34 +201,34 @@ impl Packed {
         const OBJECT: u8 = Kind::Object as u8;
         const REF: u8 = Kind::Ref as u8;
         const END: u8 = Kind::End as u8;
-        let (low, high) = halves(self.body);
+        let (first, second) = halves(self.body());
         Some(match self.kind() {
             NULL => Token::Null,
-            BOOL => Token::Bool(self.body != 0),
-            INT => Token::Int(self.body as i32),
-            LONG => Token::Long(self.body as i64),
-            DOUBLE => Token::Double(f64::from_bits(self.body)),
-            DATE => Token::Date(self.body as i64),
+            BOOL => Token::Bool(self.body() != 0),
+            INT => Token::Int(self.body() as i32),
+            LONG => Token::Long(self.body() as i64),
+            DOUBLE => Token::Double(f64::from_bits(self.body())),
+            DATE => Token::Date(self.body() as i64),
             STR => Token::Str(self.str(input)),
             BINARY => Token::Binary(Binary {
                 raw: self.raw(input),
-                chunked: self.head & CHUNKED != 0,
-                len: halves(self.head).1,
+                chunked: self.head() & CHUNKED != 0,
+                len: halves(self.head()).1,
             }),
             LIST => Token::ListStart {
-                reference: low,
-                type_index: TypeIndex::unpack(high),
-                len: (self.head & COUNTED != 0).then_some(halves(self.head).1),
+                reference: first,
+                type_index: TypeIndex::unpack(second),
+                len: (self.head() & COUNTED != 0).then_some(halves(self.head()).1),
             },
             MAP => Token::MapStart {
-                reference: low,
-                type_index: TypeIndex::unpack(high),
+                reference: first,
+                type_index: TypeIndex::unpack(second),
             },
             OBJECT => Token::ObjectStart {
-                reference: low,
-                class: high,
+                reference: first,
+                class: second,
             },
-            REF => Token::Ref(low),
+            REF => Token::Ref(first),
             END => Token::End,
             _ => return None,
         })

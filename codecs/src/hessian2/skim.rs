@@ -5,7 +5,7 @@
 
 use super::reader::NODE_BYTES;
 use super::scratch::{OpenKind, SkimTables};
-use super::wire::{Cursor, index, is_ascii, narrow};
+use super::wire::{Cursor, index, is_short_ascii, narrow};
 use super::{DecodeError, DecodeErrorKind, Limit, Limits, Scratch, Wanted};
 
 /// How many entries each table of a stream has.
@@ -278,7 +278,7 @@ impl<'a, 's> Skimmer<'a, 's> {
             let units = usize::from(tag);
             if units < 0x20
                 && let Some(raw) = self.cursor.rest().get(..units)
-                && is_ascii(raw)
+                && is_short_ascii(raw)
                 && self.limits.string_len >= 0x20
             {
                 self.cursor.at = self.cursor.at.wrapping_add(units);

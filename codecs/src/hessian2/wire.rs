@@ -18,6 +18,13 @@ pub(crate) fn narrow(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
+/// An offset into a stream, or a length of a part of one: streams are no longer than `u32::MAX`.
+#[allow(clippy::as_conversions, reason = "fits, as the reader cut its input")]
+#[inline(always)]
+pub(crate) const fn low(n: usize) -> u32 {
+    n as u32
+}
+
 /// What a piece of text is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TextForm {
@@ -411,15 +418,21 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Whether all bytes are ASCII. Names and values are mostly shorter than what the standard library's loop is made for.
+/// Whether all bytes are ASCII.
 #[inline(always)]
 pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
+    match bytes.len() {
+        0..=32 => is_short_ascii(bytes),
+        _ => bytes.is_ascii(),
+    }
+}
+
+/// Whether all of at most 32 bytes are ASCII: nearly all names and values, for which the standard library's loop is not made.
+#[inline(always)]
+pub(crate) fn is_short_ascii(bytes: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     const HIGH_WIDE: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
     if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
-        if bytes.len() > 32 {
-            return bytes.is_ascii();
-        }
         return (u128::from_ne_bytes(*first) | u128::from_ne_bytes(*last)) & HIGH_WIDE == 0;
     }
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {

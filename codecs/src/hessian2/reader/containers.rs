@@ -3,7 +3,7 @@
 use super::super::packed::Packed;
 use super::super::scratch::{ClassEntry, Open, OpenKind, ReferenceEntry, Span};
 use super::super::token::TypeIndex;
-use super::super::wire::{index, narrow};
+use super::super::wire::{index, low, narrow};
 use super::super::{DecodeError, DecodeErrorKind, Limit, Wanted};
 use super::Reader;
 
@@ -36,14 +36,26 @@ impl Reader<'_, '_> {
         Ok(reference)
     }
 
-    /// The place whose first byte was just read, as the reference table keeps it.
-    #[inline]
-    pub(super) fn here(&self) -> ReferenceEntry {
+    /// Where the byte that was just read stands.
+    #[inline(always)]
+    pub(super) fn tag_offset(&self) -> u32 {
+        low(self.cursor.at.wrapping_sub(1))
+    }
+
+    /// A place as the reference table keeps it.
+    #[inline(always)]
+    fn place(&self, offset: u32) -> ReferenceEntry {
         ReferenceEntry {
-            offset: narrow(self.cursor.at.wrapping_sub(1)),
+            offset,
             classes: self.next.classes,
             types: self.next.types,
         }
+    }
+
+    /// The place whose first byte was just read.
+    #[inline(always)]
+    fn here(&self) -> ReferenceEntry {
+        self.place(self.tag_offset())
     }
 
     /// A plain list of up to seven elements.
@@ -91,8 +103,9 @@ impl Reader<'_, '_> {
         Ok(Packed::map(reference, type_index))
     }
 
+    /// An object whose first byte is at `offset`.
     #[inline(never)]
-    pub(super) fn object(&mut self, here: ReferenceEntry, class: u32) -> Packed {
+    pub(super) fn object(&mut self, offset: u32, class: u32) -> Packed {
         let known = self
             .tables
             .classes
@@ -101,7 +114,7 @@ impl Reader<'_, '_> {
         let Some(&ClassEntry { fields, .. }) = known else {
             return self.fail(self.cursor.error(DecodeErrorKind::BadClass(class)));
         };
-        match self.open(here, OpenKind::Counted, fields) {
+        match self.open(self.place(offset), OpenKind::Counted, fields) {
             Ok(reference) => Packed::object(reference, class),
             Err(error) => self.fail(error),
         }
