@@ -28,7 +28,7 @@ pub enum DecodeErrorKind {
         /// The tag that does.
         tag: u8,
     },
-    /// Text that is not UTF-16 units in 1 to 3 bytes each, shortest form (spec 8.3). Four-byte sequences included.
+    /// Text that is not UTF-16 units in 1 to 3 bytes each, shortest form. Four-byte sequences included.
     #[error("malformed text, byte {0:#04x}")]
     BadText(u8),
     /// A negative length, count or index.

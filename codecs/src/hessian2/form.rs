@@ -1,4 +1,4 @@
-//! The forms of values on the wire, by first byte (spec 8.1).
+//! The forms of values on the wire, by first byte (hessian-lite's `Hessian2Constants`).
 
 /// How a value is written, as its first byte tells: the forms that [`next_packed`](super::Reader::next_packed) reads itself, and all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

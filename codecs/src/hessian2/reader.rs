@@ -254,7 +254,7 @@ impl<'a, 's> Reader<'a, 's> {
             Form::Double1 => Packed::double(1.0),
             Form::DoubleByte => self.fixed(|byte| Packed::double(f64::from(i8::from_be_bytes(byte)))),
             Form::DoubleShort => self.fixed(|bytes| Packed::double(f64::from(i16::from_be_bytes(bytes)))),
-            // Multiply, as hessian-lite does: 9 gives 0.009000000000000001 (spec 8.2).
+            // Multiply, as hessian-lite does: 9 gives 0.009000000000000001.
             Form::DoubleMills => {
                 self.fixed(|bytes| Packed::double(f64::from(i32::from_be_bytes(bytes)) * 0.001))
             }

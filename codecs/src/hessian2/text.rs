@@ -10,7 +10,7 @@ use super::writer::append;
 
 /// A Java string in a received stream: UTF-16 units, each in its own 1 to 3 bytes, in one or more pieces.
 ///
-/// It may hold characters beyond U+FFFF as two surrogates of three bytes each, and lone surrogates (spec 8.3).
+/// It may hold characters beyond U+FFFF as two surrogates of three bytes each, and lone surrogates.
 #[derive(Clone, Copy)]
 pub struct Str<'a>(pub(crate) Text<'a>);
 

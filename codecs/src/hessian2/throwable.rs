@@ -1,11 +1,11 @@
 //! Java exceptions: reading what matters, writing what every consumer can build
-//! (`spec/dubbo2-hessian2.md` 7.3, `spec/hessian-protobuf-mapping.md` section 8).
+//! (hessian-lite's `ThrowableSerializer`).
 
 use std::borrow::Cow;
 
 use super::{DecodeError, DecodeErrorKind, Limits, Reader, Scratch, Token, Wanted, Writer};
 
-/// The class that every Java consumer can build (spec 7.3).
+/// The class that every Java consumer can build.
 pub const RUNTIME_EXCEPTION: &str = "java.lang.RuntimeException";
 
 /// How long a chain of causes is followed.
@@ -39,7 +39,7 @@ impl Thrown<'_> {
 
 /// Reads class, message and causes of the Throwable that is the one value of the stream `input`, outermost first.
 ///
-/// Stack traces are passed over. A map (what a strict Java hop makes of a class that it does not know, spec 8.13) is read
+/// Stack traces are passed over. A map (what a strict Java hop makes of a class that it does not know) is read
 /// like an object with an empty class name.
 pub fn read<'a>(
     input: &'a [u8],
@@ -150,7 +150,7 @@ pub fn write(writer: &mut Writer<'_>, class: &str, message: &str, fields: &[(&st
     writer.begin_object(class);
     writer.string(message);
     writer.null();
-    // Never null: an old JDK fails on it, three Python clients break on it (spec 7.2, 7.3).
+    // Never null: an old JDK fails on it, three Python clients break on it.
     writer.begin_list(Some("[java.lang.StackTraceElement"), 0);
     writer.null();
     fields.iter().for_each(|(_, value)| writer.string(value));

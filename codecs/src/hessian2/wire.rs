@@ -1,4 +1,4 @@
-//! The bytes of scalars: what every reader shares (spec 8.1 to 8.5).
+//! The bytes of scalars: what every reader shares.
 
 use super::{DecodeError, DecodeErrorKind, Limit, Limits, Wanted};
 
@@ -247,7 +247,7 @@ impl<'a> Cursor<'a> {
             0x5c => 1.0,
             0x5d => f64::from(i8::from_be_bytes(self.array()?)),
             0x5e => f64::from(i16::from_be_bytes(self.array()?)),
-            // Multiply, as hessian-lite does: 9 gives 0.009000000000000001 (spec 8.2).
+            // Multiply, as hessian-lite does: 9 gives 0.009000000000000001.
             0x5f => f64::from(i32::from_be_bytes(self.array()?)) * 0.001,
             0x44 => f64::from_be_bytes(self.array()?),
             _ => return Ok(None),

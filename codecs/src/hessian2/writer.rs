@@ -1,4 +1,4 @@
-//! Writing values as every Dubbo peer reads them (`spec/dubbo2-hessian2.md` 8.16).
+//! Writing values as every Dubbo peer reads them.
 
 use smallvec::SmallVec;
 
@@ -13,7 +13,7 @@ const KNOWN_TYPES: usize = 64;
 /// How a type name that was written before is written again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TypeNames {
-    /// In full: always right. dubbo-go resolves indexes wrongly (spec 8.15).
+    /// In full: always right. dubbo-go resolves indexes wrongly.
     #[default]
     Literal,
     /// By index, as Java does.
@@ -344,7 +344,7 @@ impl<'o> Writer<'o> {
         self.counted()
     }
 
-    /// Begins a list that [`end`](Self::end) ends. Several Java releases cannot read it (spec 8.6): only to hand on
+    /// Begins a list that [`end`](Self::end) ends. Several Java releases cannot read it: only to hand on
     /// what was received so.
     pub(crate) fn begin_variable_list(&mut self, type_name: Option<Str<'_>>) -> u32 {
         match type_name {
@@ -383,7 +383,7 @@ impl<'o> Writer<'o> {
         self.out.push(0x5a);
     }
 
-    /// Defines a class and gives its number. An instance of it must follow at once (spec 8.16 rule 6).
+    /// Defines a class and gives its number. An instance of it must follow at once.
     pub fn define_class<'n>(
         &mut self,
         name: &str,

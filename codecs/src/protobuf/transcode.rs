@@ -107,8 +107,7 @@ impl Lossy {
 pub struct ConvertedResult {
     /// Its bytes.
     pub bytes: Bytes,
-    /// The result is a null that the message cannot express: say so in the trailer `dubbo-null-result: 1`
-    /// (mapping section 7).
+    /// The result is a null that the message cannot express: say so in the trailer `dubbo-null-result: 1`.
     pub null: bool,
 }
 
@@ -180,7 +179,7 @@ impl MethodBinding {
     }
 
     /// The request message of a generic call's arguments (`$invoke`): the stream holds the method's name, its parameter
-    /// types, and a list of arguments in which objects may be maps with a `class` entry (mapping section 12).
+    /// types, and a list of arguments in which objects may be maps with a `class` entry.
     ///
     /// # Errors
     /// As [`arguments_to_protobuf`](Self::arguments_to_protobuf).
@@ -291,8 +290,7 @@ impl MethodBinding {
         self.result(message, null, false, scratch, limits)
     }
 
-    /// The result in a reply message for a generic caller: objects are maps with a `class` entry, enums their names
-    /// (mapping section 12).
+    /// The result in a reply message for a generic caller: objects are maps with a `class` entry, enums their names.
     ///
     /// # Errors
     /// As [`result_to_hessian`](Self::result_to_hessian).

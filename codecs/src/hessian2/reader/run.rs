@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
             return self.eight(0x44).map(u64::from_be_bytes);
         };
         let value = value as f64;
-        // Multiply, as hessian-lite does (spec 8.2).
+        // Multiply, as hessian-lite does.
         let value = if tag == 0x5f { value * 0.001 } else { value };
         Some(value.to_bits())
     }

@@ -1,4 +1,4 @@
-//! Values without a plan: `java.lang.Object` and its protobuf forms (mapping section 6.3).
+//! Values without a plan: `java.lang.Object` and its protobuf forms.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Decimal texts and big integers (mapping sections 3.2 and 13).
+//! Decimal texts and big integers.
 
 /// The most words of a BigInteger.
 pub(crate) const MOST_WORDS: usize = 4096;

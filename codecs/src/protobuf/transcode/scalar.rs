@@ -1,4 +1,4 @@
-//! Hessian scalars and the objects that stand for one: reading them for a Java type (mapping section 3).
+//! Hessian scalars and the objects that stand for one: reading them for a Java type.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Dates, times and periods: their parts, their ISO texts, their counts of seconds (mapping section 3.2).
+//! Dates, times and periods: their parts, their ISO texts, their counts of seconds.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Protobuf scalars and well-known messages as Java values (mapping section 3).
+//! Protobuf scalars and well-known messages as Java values.
 
 use super::super::binding::is_value_class;
 use super::super::error::{Fallible, Rule, fault};
