@@ -8,14 +8,17 @@ use crate::gateway::{Running, file, greeting_provider, hello, prepare, until};
 #[tokio::test(flavor = "multi_thread")]
 async fn services_and_limits_change_without_a_restart() {
     let (first, second) = (greeting_provider().await, greeting_provider().await);
-    let one = format!("services:\n- {{service: '*', dubbo2: {}}}\n", first.address());
+    let one = format!(
+        "services:\n- {{service: '*', dubbo2: {}}}\ntimeouts: {{call: 20s, first_view: 20s}}\n",
+        first.address()
+    );
     let mut running = Running::start(&one).await;
     let consumer = running.dubbo2().await;
     let port = running.gateway.ports().dubbo2.unwrap();
     let slow = hello("a.B", "slow-500");
     let changed = format!(
         "services:\n- {{service: a.B, dubbo2: {}}}\nlimits: {{message: 1MiB}}\n\
-         timeouts: {{call: 4s, connect: 1s, first_view: 5s}}\nlisteners: {{dubbo2: {{bind: '{port}'}}}}\n",
+         timeouts: {{call: 19s, connect: 1s, first_view: 20s}}\nlisteners: {{dubbo2: {{bind: '{port}'}}}}\n",
         second.address()
     );
     let reload = async {
