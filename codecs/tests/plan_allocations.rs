@@ -51,7 +51,7 @@ static ALLOCATOR: Counting = Counting;
 const PROTO: &str = "syntax = \"proto3\"; package bench; service S { rpc Echo(Users) returns (Users); }
 message Users { repeated User users = 1; }
 message User { int64 id = 1; string name = 2; string email = 3; int32 age = 4; double score = 5; bool active = 6;
-  repeated string tags = 7; }";
+  repeated string tags = 7; map<string, int32> marks = 8; }";
 
 const BINDING: &str = "descriptors: [users.proto]
 services: [{java: bench.S, proto: bench.S}]
@@ -72,6 +72,14 @@ fn users(count: i32) -> Vec<u8> {
                     (
                         "tags",
                         Value::List([Value::from("a"), Value::from("beta")].into()),
+                    ),
+                    (
+                        "marks",
+                        Value::Map(
+                            ["maths", "art", "a subject"]
+                                .map(|name| (Value::from(name), Value::Int(n)))
+                                .into(),
+                        ),
                     ),
                 ],
             )

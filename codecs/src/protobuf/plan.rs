@@ -1,7 +1,12 @@
 //! Compiled conversions: what a binding becomes when it is loaded. Data only; `transcode` runs it.
 
+mod step;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use step::{Absent, Usual, WireStep};
 
 use super::error::{Policy, Rule};
 use super::zone::Zone;
@@ -368,6 +373,8 @@ pub(crate) struct MessagePlan {
     pub(crate) collect: Option<u32>,
     /// Other bound classes are read as this one.
     pub(crate) slice: bool,
+    /// [`steps`](Self::steps), once they were asked for.
+    pub(crate) steps: OnceLock<Option<Box<[WireStep]>>>,
 }
 
 impl MessagePlan {
@@ -378,6 +385,16 @@ impl MessagePlan {
         } else {
             &self.own
         }
+    }
+
+    /// How its own fields lie on the wire; `None` where some of them are a superclass's.
+    #[inline]
+    pub(crate) fn steps(&self) -> Option<&[WireStep]> {
+        let steps = self.steps.get_or_init(|| match self.parents.is_empty() {
+            true => WireStep::of_all(self.own_fields()),
+            false => None,
+        });
+        steps.as_deref()
     }
 
     const fn empty() -> Self {
@@ -394,6 +411,7 @@ impl MessagePlan {
             unknown_error: false,
             collect: None,
             slice: false,
+            steps: OnceLock::new(),
         }
     }
 }

@@ -5,6 +5,7 @@
 mod classes;
 mod dynamic;
 mod elements;
+mod in_order;
 mod number;
 mod scalar;
 pub(super) mod time;
@@ -25,6 +26,7 @@ use super::wire::append;
 use crate::hessian2::{self, Limits, Reader, Writer};
 
 use classes::{ClassMaps, THROWABLE};
+use elements::Entry;
 use to_hessian::{Others, Slot, ToHessian};
 use to_protobuf::{Segment, ToProtobuf};
 
@@ -38,6 +40,7 @@ pub struct Scratch {
     maps: ClassMaps,
     segments: Vec<Segment>,
     slots: Vec<Slot>,
+    entries: Vec<Entry>,
     open: Vec<(u32, u32)>,
     out: Vec<u8>,
 }

@@ -228,20 +228,48 @@ impl<'a> Fields<'a> {
 }
 
 /// Reads a varint; `None` when it is cut short or longer than 64 bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn read_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let first = *bytes.get(*at)?;
     if first < 0x80 {
         *at = at.wrapping_add(1);
         return Some(u64::from(first));
     }
+    if let Some(second @ 0..=0x7f) = bytes.get(at.wrapping_add(1)) {
+        *at = at.wrapping_add(2);
+        return Some(u64::from(first & 0x7f) | u64::from(*second) << 7);
+    }
+    let (value, used) = long_varint(bytes.get(*at..)?)?;
+    *at = at.wrapping_add(used);
+    Some(value)
+}
+
+/// A varint of more than two bytes, and how many it takes.
+#[inline(never)]
+fn long_varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    const MORE: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(*bytes.first_chunk::<8>().unwrap_or(&[0xff; 8]));
+    let ends = !word & MORE;
+    if ends == 0 {
+        return any_varint(bytes);
+    }
+    // Its bytes without their highest bits, brought together: seven bits to fourteen, to 28, to 56.
+    let seven = word & (ends ^ ends.wrapping_sub(1)) & !MORE;
+    let fourteen = (seven & 0x007f_007f_007f_007f) | (seven & 0x7f00_7f00_7f00_7f00) >> 1;
+    let half = (fourteen & 0x0000_3fff_0000_3fff) | (fourteen & 0x3fff_0000_3fff_0000) >> 2;
+    let value = (half & 0x0fff_ffff) | (half & 0x0fff_ffff_0000_0000) >> 4;
+    let used = (ends.trailing_zeros() >> 3).wrapping_add(1);
+    Some((value, index(used)))
+}
+
+/// A varint of any length.
+#[cold]
+fn any_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0u64;
-    for shift in (0u32..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at = at.wrapping_add(1);
+    for (shift, (at, byte)) in (0u32..64).step_by(7).zip(bytes.iter().enumerate()) {
         value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
+        if *byte < 0x80 {
+            return Some((value, at.wrapping_add(1)));
         }
     }
     None
@@ -270,6 +298,31 @@ mod tests {
                 Some((2, Wire::Bytes(&vec![7; len])))
             );
         }
+    }
+
+    #[test]
+    fn varints_of_every_length() {
+        for bits in 0..=64u32 {
+            let value = u64::MAX.checked_shr(64 - bits).unwrap_or_default();
+            for more in [0, 1, 9] {
+                let mut out = vec![0x80];
+                put_varint(value, &mut out);
+                let end = out.len();
+                out.resize(end + more, 0xff);
+                let mut at = 1;
+                assert_eq!(read_varint(&out, &mut at), Some(value));
+                assert_eq!(at, end);
+                // Cut short.
+                if value > 0x7f {
+                    assert_eq!(read_varint(&out[..end - 1], &mut 1), None, "{value}");
+                }
+            }
+        }
+        assert_eq!(read_varint(&[0xff; 20], &mut 0), None);
+        // More bytes than needed.
+        let long = [0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00, 9];
+        assert_eq!(read_varint(&long, &mut 0), Some(1));
+        assert_eq!(read_varint(&[0x81, 0x80, 0x00], &mut 0), Some(1));
     }
 
     #[test]

@@ -1,80 +1,203 @@
 //! Values as they lie in a message: the entries of a map, the elements of a list in their two forms, and what a field is that
 //! is not there.
 
+use std::cmp::Ordering;
+
 use super::super::error::{Fallible, Rule, fault};
 use super::super::plan::{Conv, F, FieldPlan, MapPlan, Shape};
 use super::super::wire::{self, Fields, Wire};
+use crate::hessian2::wire::narrow;
 
-/// An entry of a map.
-pub(super) struct Entry<'b> {
-    pub(super) key: Wire<'b>,
-    pub(super) value: Option<Wire<'b>>,
-    signed: bool,
-    zigzag: bool,
-    /// Bits that count: protobuf cuts what is above.
-    bits: u32,
+/// Where an entry of a map lies in its message, and what its key is compared by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    /// The key's first eight bytes, or the number that it is: where they differ, they stand as the keys do.
+    order: u64,
+    /// The key's bytes.
+    key: (usize, usize),
+    /// All of it.
+    entry: (usize, usize),
 }
 
-impl<'b> Entry<'b> {
-    pub(super) fn read(bytes: &'b [u8], plan: &MapPlan) -> Fallible<Self> {
-        let default = |conv: &Conv| default_of(&conv.proto);
-        let mut key = default(&plan.key);
-        let mut value = (!plan.value_presence).then(|| default(&plan.value));
-        let expected = default(&plan.value);
-        let mut fields = Fields::new(bytes);
-        while let Some((number, wire)) = fields.next_field()? {
-            match number {
-                1 if std::mem::discriminant(&wire) == std::mem::discriminant(&key) => key = wire,
-                2 if std::mem::discriminant(&wire) == std::mem::discriminant(&expected) => value = Some(wire),
-                _ => {}
-            }
-        }
+impl Entry {
+    /// The entry whose bytes end at `end` in the message.
+    #[inline]
+    pub(super) fn of(bytes: &[u8], end: usize, plan: &MapPlan) -> Fallible<Self> {
+        let read = read_entry(bytes, plan)?;
+        let start = end.saturating_sub(bytes.len());
+        let key_end = start.saturating_add(read.key_end);
         let signed = !matches!(
             plan.key.proto,
-            F::Uint32 | F::Uint64 | F::Fixed32 | F::Fixed64 | F::Bool | F::String
+            F::Uint32 | F::Uint64 | F::Fixed32 | F::Fixed64 | F::Bool
         );
-        let zigzag = matches!(plan.key.proto, F::Sint32 | F::Sint64);
-        let bits = match plan.key.proto {
-            F::Bool => 1,
-            F::Int32 | F::Sint32 | F::Uint32 | F::Enum(_) => 32,
-            _ => 64,
+        let number = |value: i64| match signed {
+            true => value.cast_unsigned() ^ (1 << 63),
+            false => value.cast_unsigned(),
+        };
+        let (order, len) = match read.key {
+            Wire::Bytes(key) => {
+                let start = read.key_end.saturating_sub(key.len());
+                (
+                    first_eight(key, bytes.get(start..).unwrap_or_default()),
+                    key.len(),
+                )
+            }
+            Wire::Varint(value) => (number(cut(value, &plan.key.proto)), 0),
+            Wire::Fixed64(value) => (number(value.cast_signed()), 0),
+            Wire::Fixed32(value) if signed => (number(value.cast_signed().into()), 0),
+            Wire::Fixed32(value) => (value.into(), 0),
         };
         Ok(Self {
-            key,
-            value,
-            signed,
-            zigzag,
-            bits,
+            order,
+            key: (key_end.saturating_sub(len), key_end),
+            entry: (start, end),
         })
     }
 
-    /// A varint as the key it is.
-    #[allow(
-        clippy::as_conversions,
-        reason = "protobuf cuts 64-bit varints to the field's width"
-    )]
-    fn number(&self, value: u64) -> i128 {
-        match (self.bits, self.zigzag, self.signed) {
-            (1, ..) => i128::from(value != 0),
-            (32, true, _) => i128::from(wire::unzigzag(value & 0xffff_ffff)),
-            (_, true, _) => i128::from(wire::unzigzag(value)),
-            (32, _, true) => i128::from(value as u32 as i32),
-            (32, ..) => i128::from(value as u32),
-            (_, _, true) => i128::from(value.cast_signed()),
-            _ => i128::from(value),
-        }
+    /// Its key and its value, which `None` stands for where it can be unset and is.
+    #[inline]
+    pub(super) fn read<'b>(
+        &self,
+        message: &'b [u8],
+        plan: &MapPlan,
+    ) -> Fallible<(Wire<'b>, Option<Wire<'b>>)> {
+        let read = read_entry(part(message, self.entry), plan)?;
+        Ok((read.key, read.value))
     }
 
-    pub(super) fn key_order(&self) -> (i128, &'b [u8]) {
-        match self.key {
-            Wire::Bytes(bytes) => (0, bytes),
-            Wire::Varint(value) => (self.number(value), &[]),
-            Wire::Fixed64(value) if self.signed => (i128::from(value.cast_signed()), &[]),
-            Wire::Fixed64(value) => (i128::from(value), &[]),
-            Wire::Fixed32(value) if self.signed => (i128::from(value.cast_signed()), &[]),
-            Wire::Fixed32(value) => (i128::from(value), &[]),
+    /// What entries are compared by first.
+    #[inline]
+    pub(super) fn first(&self) -> u64 {
+        self.order
+    }
+
+    /// By key; of equal ones the earlier stands first.
+    #[inline]
+    pub(super) fn order(&self, other: &Self, message: &[u8]) -> Ordering {
+        self.order
+            .cmp(&other.order)
+            .then_with(|| part(message, self.key).cmp(part(message, other.key)))
+            .then_with(|| self.entry.0.cmp(&other.entry.0))
+    }
+
+    /// Whether two entries have one key.
+    #[inline]
+    pub(super) fn same_key(&self, other: &Self, message: &[u8]) -> bool {
+        self.order == other.order && part(message, self.key) == part(message, other.key)
+    }
+}
+
+#[inline]
+fn part(message: &[u8], (start, end): (usize, usize)) -> &[u8] {
+    message.get(start..end).unwrap_or_default()
+}
+
+/// The first eight bytes, those that are not there 0: as a number they stand as the texts do, where they differ. They are
+/// taken at once where more lies behind.
+#[inline]
+fn first_eight(bytes: &[u8], with_more: &[u8]) -> u64 {
+    let kept = u64::MAX
+        .checked_shl(64u32.saturating_sub(narrow(bytes.len()).saturating_mul(8)))
+        .unwrap_or_default();
+    match with_more.first_chunk::<8>() {
+        Some(first) => u64::from_be_bytes(*first) & kept,
+        None => {
+            let mut first = [0; 8];
+            first
+                .iter_mut()
+                .zip(bytes)
+                .for_each(|(place, byte)| *place = *byte);
+            u64::from_be_bytes(first)
         }
     }
+}
+
+/// A varint as the key it is: protobuf cuts what the type has no bits for.
+#[allow(
+    clippy::as_conversions,
+    reason = "protobuf cuts 64-bit varints to the field's width"
+)]
+fn cut(value: u64, proto: &F) -> i64 {
+    match proto {
+        F::Bool => i64::from(value != 0),
+        F::Int32 | F::Enum(_) => i64::from(value as u32 as i32),
+        F::Sint32 => wire::unzigzag(value & 0xffff_ffff),
+        F::Uint32 => i64::from(value as u32),
+        F::Sint64 => wire::unzigzag(value),
+        _ => value.cast_signed(),
+    }
+}
+
+/// What an entry holds.
+struct Read<'b> {
+    key: Wire<'b>,
+    /// Where the key ends in the entry.
+    key_end: usize,
+    value: Option<Wire<'b>>,
+}
+
+#[inline]
+fn read_entry<'b>(bytes: &'b [u8], plan: &MapPlan) -> Fallible<Read<'b>> {
+    let types = (plan.key.proto.wire_type(), plan.value.proto.wire_type());
+    match usual_entry(bytes, types) {
+        Some(read) => Ok(read),
+        None => any_entry(bytes, plan),
+    }
+}
+
+/// A key and a value, as nearly every entry is.
+#[inline]
+fn usual_entry(bytes: &[u8], (key_type, value_type): (u32, u32)) -> Option<Read<'_>> {
+    let (key, rest) = usual_part(bytes, 1, key_type)?;
+    let (value, end) = usual_part(rest, 2, value_type)?;
+    end.is_empty().then_some(Read {
+        key,
+        key_end: bytes.len().saturating_sub(rest.len()),
+        value: Some(value),
+    })
+}
+
+/// A varint or up to 127 bytes in the field of this number, and what lies behind.
+#[inline(always)]
+fn usual_part(bytes: &[u8], number: u8, wire_type: u32) -> Option<(Wire<'_>, &[u8])> {
+    let (tag, rest) = bytes.split_first()?;
+    if u32::from(*tag) != u32::from(number) << 3 | wire_type {
+        return None;
+    }
+    match wire_type {
+        wire::VARINT => {
+            let mut at = 0;
+            let value = wire::read_varint(rest, &mut at)?;
+            Some((Wire::Varint(value), rest.get(at..)?))
+        }
+        wire::BYTES => {
+            let (len, rest) = rest.split_first().filter(|(len, _)| **len < 0x80)?;
+            let (found, rest) = rest.split_at_checked(usize::from(*len))?;
+            Some((Wire::Bytes(found), rest))
+        }
+        _ => None,
+    }
+}
+
+/// An entry whose parts may be missing, repeated or of other types than theirs.
+fn any_entry<'b>(bytes: &'b [u8], plan: &MapPlan) -> Fallible<Read<'b>> {
+    let default = |conv: &Conv| default_of(&conv.proto);
+    let mut key = default(&plan.key);
+    let mut key_end = 0usize;
+    let mut value = (!plan.value_presence).then(|| default(&plan.value));
+    let expected = default(&plan.value);
+    let mut fields = Fields::new(bytes);
+    while let Some((number, wire)) = fields.next_field()? {
+        match number {
+            1 if std::mem::discriminant(&wire) == std::mem::discriminant(&key) => {
+                key = wire;
+                key_end = fields.at;
+            }
+            2 if std::mem::discriminant(&wire) == std::mem::discriminant(&expected) => value = Some(wire),
+            _ => {}
+        }
+    }
+    Ok(Read { key, key_end, value })
 }
 
 /// A value as a member of a set.

@@ -4,13 +4,20 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use smallvec::SmallVec;
+
 use super::super::error::{Fallible, Rule, fault};
-use super::super::plan::{Conv, F, FieldPlan, J, ListPlan, MapPlan, MessagePlan, Shape, Types, get};
+use super::super::plan::{
+    Conv, F, FieldPlan, J, ListPlan, MapPlan, MessagePlan, Shape, Types, Usual, WireStep, get,
+};
 use super::super::wire::{self, Fields, Wire};
 use super::elements::{Elements, Entry, Key, default_of, is_default, occurrences};
 use super::{Lossy, Scratch};
 use crate::hessian2::wire::{index, is_ascii};
 use crate::hessian2::{Limits, Writer};
+
+/// For how many entries of maps the worker keeps the room.
+const MOST_ENTRIES: usize = 1 << 14;
 
 /// How deep messages may nest.
 const MOST_DEPTH: u32 = 64;
@@ -30,6 +37,30 @@ pub(super) struct Slot {
     count: usize,
 }
 
+impl Slot {
+    /// A field whose first occurrence begins here.
+    pub(super) fn at(first: usize) -> Self {
+        Self {
+            first,
+            ..Self::default()
+        }
+    }
+
+    /// Notes a value that ends at `end`, or so many of them.
+    pub(super) fn note(&mut self, wire: Wire<'_>, end: usize, count: usize) {
+        self.end = end;
+        self.count = self.count.saturating_add(count);
+        match wire {
+            Wire::Varint(value) | Wire::Fixed64(value) => self.value = value,
+            Wire::Fixed32(value) => self.value = u64::from(value),
+            Wire::Bytes(content) => {
+                self.len = content.len();
+                self.value = wire::length(end.saturating_sub(content.len()));
+            }
+        }
+    }
+}
+
 /// What the fields of a message are that are not asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Others<'p> {
@@ -47,6 +78,8 @@ pub(super) struct ToHessian<'s, 'o> {
     pub(super) types: &'s Types,
     pub(super) lossy: &'s mut Lossy,
     slots: &'s mut Vec<Slot>,
+    /// The entries of the maps being written.
+    entries: &'s mut Vec<Entry>,
     /// Messages being written as objects, with their reference numbers.
     open: &'s mut Vec<(u32, u32)>,
     depth: u32,
@@ -72,6 +105,10 @@ impl<'s, 'o> ToHessian<'s, 'o> {
         limits: &Limits,
     ) -> Self {
         scratch.slots.clear();
+        scratch.entries.clear();
+        if scratch.entries.capacity() > MOST_ENTRIES {
+            scratch.entries = Vec::new();
+        }
         scratch.open.clear();
         Self {
             most: writer.len().saturating_add(limits.decoded_bytes),
@@ -81,6 +118,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             types,
             lossy: &mut scratch.lossy,
             slots: &mut scratch.slots,
+            entries: &mut scratch.entries,
             open: &mut scratch.open,
             depth: 0,
             nodes: limits.nodes,
@@ -109,7 +147,7 @@ impl<'s, 'o> ToHessian<'s, 'o> {
 
     /// Refuses to go on when the output has passed its limit: an empty message becomes an object of all its fields.
     #[inline]
-    fn within_limit(&self) -> Fallible<()> {
+    pub(super) fn within_limit(&self) -> Fallible<()> {
         if self.writer.len() > self.most {
             return Err(fault(Rule::Limit, "converted value is too large"));
         }
@@ -164,6 +202,11 @@ impl<'s, 'o> ToHessian<'s, 'o> {
         fields: &[FieldPlan],
         others: Others<'_>,
     ) -> Fallible<()> {
+        if let Some(steps) = WireStep::of_all::<SmallVec<[_; 8]>>(fields)
+            && self.in_order(message, fields, &steps)?
+        {
+            return Ok(());
+        }
         let base = self.scan(message, fields, others)?;
         for (index, field) in fields.iter().enumerate() {
             self.field(message, field, base.wrapping_add(index))
@@ -188,6 +231,26 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     pub(super) fn object(&mut self, id: u32, bytes: &[u8]) -> Fallible<()> {
         let message = self.types.message(id);
         self.deeper()?;
+        if message.collect.is_some() || self.generic {
+            return self.special_object(id, message, bytes);
+        }
+        let names = message.class_fields.iter().map(String::as_str);
+        let reference = self
+            .writer
+            .begin_object_of(wire::index(id), &message.class, names);
+        self.open.push((id, reference));
+        self.members(message, bytes)?;
+        for (_, value) in &message.defaults {
+            self.constant(value);
+        }
+        self.open.pop();
+        self.shallower();
+        Ok(())
+    }
+
+    /// An object with fields that no protobuf field is bound to, or one in the generic style.
+    #[inline(never)]
+    fn special_object(&mut self, id: u32, message: &'s MessagePlan, bytes: &[u8]) -> Fallible<()> {
         let collected = match message.collect {
             Some(number) => self.collected(message, number, bytes)?,
             None => BTreeMap::new(),
@@ -195,10 +258,10 @@ impl<'s, 'o> ToHessian<'s, 'o> {
         if self.generic {
             return self.object_as_map(message, bytes, &collected);
         }
-        let key = usize::try_from(id).unwrap_or(usize::MAX);
         let names = message.class_fields.iter().map(String::as_str);
         let reference = if collected.is_empty() {
-            self.writer.begin_object_of(key, &message.class, names)
+            self.writer
+                .begin_object_of(wire::index(id), &message.class, names)
         } else {
             let names: Vec<String> = names
                 .chain(collected.keys().copied())
@@ -222,6 +285,11 @@ impl<'s, 'o> ToHessian<'s, 'o> {
     /// The values of an object's fields, those of its superclasses in their place.
     fn members(&mut self, message: &'s MessagePlan, bytes: &[u8]) -> Fallible<()> {
         let plans = message.own_fields();
+        if let Some(steps) = message.steps()
+            && self.in_order(bytes, plans, steps)?
+        {
+            return Ok(());
+        }
         let base = self.scan(bytes, plans, Others::Of(message))?;
         for (index, field) in plans.iter().enumerate() {
             let slot = base.wrapping_add(index);
@@ -392,32 +460,28 @@ impl<'s, 'o> ToHessian<'s, 'o> {
             if slot.count == 0 {
                 slot.first = start;
             }
-            slot.end = fields.at;
-            slot.count = slot.count.saturating_add(count);
-            match wire {
-                Wire::Varint(value) | Wire::Fixed64(value) => slot.value = value,
-                Wire::Fixed32(value) => slot.value = u64::from(value),
-                Wire::Bytes(content) => {
-                    slot.len = content.len();
-                    slot.value = u64::try_from(fields.at.saturating_sub(content.len())).unwrap_or(u64::MAX);
-                }
-            }
+            slot.note(wire, fields.at, count);
         }
     }
 
     fn field(&mut self, bytes: &[u8], field: &FieldPlan, slot: usize) -> Fallible<()> {
         let slot = self.slots.get(slot).copied().unwrap_or_default();
+        self.field_of(bytes, field, &slot)
+    }
+
+    /// A field that lies in its message as the slot says.
+    pub(super) fn field_of(&mut self, bytes: &[u8], field: &FieldPlan, slot: &Slot) -> Fallible<()> {
         match &field.shape {
             Shape::One(conv) if slot.count == 0 => self.absent(field, conv),
             Shape::One(conv) => {
-                let wire = stored(conv, &slot, bytes);
+                let wire = stored(conv, slot, bytes);
                 if !field.presence && is_default(wire) {
                     // An encoder may write a default or leave it out.
                     return self.absent(field, conv);
                 }
                 if slot.count > 1 && conv.proto.is_message() {
                     // Several occurrences of one message are one message in pieces.
-                    let merged = self.merged(bytes, field.number, &slot)?;
+                    let merged = self.merged(bytes, field.number, slot)?;
                     return self.value(conv, Wire::Bytes(&merged));
                 }
                 self.value(conv, wire)
@@ -426,8 +490,8 @@ impl<'s, 'o> ToHessian<'s, 'o> {
                 self.writer.null();
                 Ok(())
             }
-            Shape::List(plan) => self.list(bytes, field, plan, &slot),
-            Shape::Map(plan) => self.map(bytes, field, plan, &slot),
+            Shape::List(plan) => self.list(bytes, field, plan, slot),
+            Shape::Map(plan) => self.map(bytes, field, plan, slot),
         }
     }
 
@@ -634,68 +698,122 @@ impl<'s, 'o> ToHessian<'s, 'o> {
 
     fn map(&mut self, bytes: &[u8], field: &FieldPlan, plan: &MapPlan, slot: &Slot) -> Fallible<()> {
         let scope = bytes.get(..slot.end).unwrap_or(bytes);
-        self.writer.begin_map(plan.write_as.as_deref());
-        if slot.count == 0 {
-            self.writer.end();
-            return Ok(());
-        }
-        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(slot.count.min(1024));
-        let mut fields = Fields::from(scope, slot.first);
-        while let Some((number, wire)) = fields.next_field()? {
-            self.step(1)?;
-            if let (true, Wire::Bytes(content)) = (number == field.number, wire) {
-                entries.push(Entry::read(content, plan)?);
-            }
-        }
-        if !plan.entries {
-            // By ascending key; of equal ones the last counts.
-            entries.sort_by(|one, other| one.key_order().cmp(&other.key_order()));
-            let mut kept: Vec<Entry<'_>> = Vec::with_capacity(entries.len());
-            for entry in entries {
-                match kept.last_mut() {
-                    Some(last) if last.key_order() == entry.key_order() => *last = entry,
-                    _ => kept.push(entry),
+        let base = self.entries.len();
+        if slot.count > 0 {
+            let mut fields = Fields::from(scope, slot.first);
+            while let Some((number, wire)) = fields.next_field()? {
+                self.step(1)?;
+                if let (true, Wire::Bytes(content)) = (number == field.number, wire) {
+                    self.entry(content, fields.at, plan)?;
                 }
             }
-            entries = kept;
         }
-        if plan.check_back {
-            self.check_keys(plan, &entries)?;
-        }
-        for (index, entry) in entries.iter().enumerate() {
-            let at = |fault: Box<super::super::error::Fault>, part: &str| {
-                fault.within(part).within(&format!("[{index}]"))
-            };
-            self.value(&plan.key, entry.key)
-                .map_err(|fault| at(fault, "key"))?;
-            match entry.value {
-                Some(value) => self
-                    .value(&plan.value, value)
-                    .map_err(|fault| at(fault, "value"))?,
-                None => self.writer.null(),
+        self.map_of(plan, scope, base)
+    }
+
+    /// Notes an entry of a map that ends at `end`.
+    #[inline]
+    pub(super) fn entry(&mut self, content: &[u8], end: usize, plan: &MapPlan) -> Fallible<()> {
+        let entry = Entry::of(content, end, plan)?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Where the entries of one more map will be noted.
+    pub(super) fn first_entry(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The map of the entries that were noted from `base` on.
+    pub(super) fn map_of(&mut self, plan: &MapPlan, scope: &[u8], base: usize) -> Fallible<()> {
+        self.writer.begin_map(plan.write_as.as_deref());
+        if !plan.entries {
+            // By ascending key; of equal ones the last counts.
+            sort(self.entries.get_mut(base..).unwrap_or_default(), scope);
+            if plan.check_back {
+                keep_last(self.entries, base, scope);
             }
         }
+        if plan.check_back {
+            self.check_keys(plan, scope, base)?;
+        }
+        let usual = (Usual::of(&plan.key), Usual::of(&plan.value));
+        let (mut at, mut index) = (base, 0usize);
+        while let Some(entry) = self.entries.get(at).copied() {
+            at = at.saturating_add(1);
+            let after = self.entries.get(at).filter(|_| !plan.entries);
+            if after.is_some_and(|after| after.same_key(&entry, scope)) {
+                continue;
+            }
+            let (key, value) = entry.read(scope, plan)?;
+            let within = |fault: Box<super::super::error::Fault>, part: &str| {
+                fault.within(part).within(&format!("[{index}]"))
+            };
+            if let Err(fault) = self.usual(usual.0, &plan.key, key) {
+                return Err(within(fault, "key"));
+            }
+            let done = match value {
+                Some(value) => self.usual(usual.1, &plan.value, value),
+                None => {
+                    self.writer.null();
+                    Ok(())
+                }
+            };
+            if let Err(fault) = done {
+                return Err(within(fault, "value"));
+            }
+            index = index.saturating_add(1);
+        }
+        self.entries.truncate(base);
         self.writer.end();
         Ok(())
+    }
+}
+
+/// Sorts entries by key, those of one key as they came. Numbers and the beginnings of texts are compared first: that needs
+/// no look at the message.
+fn sort(entries: &mut [Entry], scope: &[u8]) {
+    if entries.is_sorted_by(|one, other| one.order(other, scope).is_le()) {
+        return;
+    }
+    entries.sort_unstable_by_key(Entry::first);
+    for alike in entries.chunk_by_mut(|one, other| one.first() == other.first()) {
+        if alike.len() > 1 {
+            alike.sort_unstable_by(|one, other| one.order(other, scope));
+        }
+    }
+}
+
+/// Of entries with the same key only the last.
+#[cold]
+fn keep_last(entries: &mut Vec<Entry>, base: usize, scope: &[u8]) {
+    let sorted = entries.split_off(base.min(entries.len()));
+    let mut sorted = sorted.into_iter().peekable();
+    while let Some(entry) = sorted.next() {
+        if !sorted.peek().is_some_and(|after| after.same_key(&entry, scope)) {
+            entries.push(entry);
+        }
     }
 }
 
 impl ToHessian<'_, '_> {
     /// Whether two keys are one for Java: each is written alone, and what was written is compared.
     #[cold]
-    fn check_keys(&mut self, plan: &MapPlan, entries: &[Entry<'_>]) -> Fallible<()> {
+    fn check_keys(&mut self, plan: &MapPlan, scope: &[u8], base: usize) -> Fallible<()> {
         let mut seen: HashSet<Vec<u8>> = HashSet::new();
         // What a key loses is counted where it is written.
         let mut lossy = Lossy::default();
         let (mut twice, mut kept) = (false, 0usize);
-        for entry in entries {
+        for entry in self.entries.get(base..).unwrap_or_default() {
+            let (key, _) = entry.read(scope, plan)?;
             let mut alone = Vec::new();
-            let (mut slots, mut open) = (Vec::new(), Vec::new());
+            let (mut slots, mut entries, mut open) = (Vec::new(), Vec::new(), Vec::new());
             let mut walk = ToHessian {
                 writer: Writer::new(&mut alone),
                 types: self.types,
                 lossy: &mut lossy,
                 slots: &mut slots,
+                entries: &mut entries,
                 open: &mut open,
                 depth: self.depth,
                 nodes: self.nodes,
@@ -706,7 +824,7 @@ impl ToHessian<'_, '_> {
                 generic: self.generic,
             };
             // A key that is refused is refused again where it is written.
-            if walk.value(&plan.key, entry.key).is_ok() {
+            if walk.value(&plan.key, key).is_ok() {
                 kept = kept.saturating_add(alone.len());
                 twice |= !seen.insert(alone);
             }

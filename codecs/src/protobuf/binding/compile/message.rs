@@ -1,6 +1,7 @@
 //! Messages and oneof messages.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
@@ -152,6 +153,7 @@ impl Compiler<'_> {
             unknown_error: options.unknown_java_fields == UnknownJavaFields::Error,
             collect,
             slice: options.slice,
+            steps: OnceLock::new(),
         })
     }
 
