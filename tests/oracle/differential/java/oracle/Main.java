@@ -14,7 +14,8 @@ import java.util.Random;
 /**
  * hessian-lite as a process. One value in hex a line:
  * echo: reads each and writes it again; show: reads each and prints it with its types; generate SEED COUNT: writes random ones;
- * special: writes one value of every special class, each line its name, its bytes and what was read back.
+ * special: writes one value of every special class, each line its name, its bytes and what was read back;
+ * edges SEED: writes values at the edges of every form; typed: reads each and prints it with the printer of tests/peers/java.
  * What it cannot read or write is "error: ...".
  */
 public final class Main {
@@ -25,6 +26,8 @@ public final class Main {
         if (args[0].equals("generate")) {
             long seed = Long.parseLong(args[1]);
             for (int n = 0; n < Integer.parseInt(args[2]); n++) out.println(hex(encode(new Generator(new Random(seed + n)).value())));
+        } else if (args[0].equals("edges")) {
+            for (Object value : Edges.all(new Random(Long.parseLong(args[1])))) out.println(hex(encode(value)));
         } else if (args[0].equals("special")) {
             for (java.util.Map.Entry<String, Object> e : Special.all().entrySet()) {
                 String hex, back;
@@ -38,7 +41,7 @@ public final class Main {
         } else {
             BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
             for (String line = in.readLine(); line != null; line = in.readLine()) {
-                out.println(args[0].equals("echo") ? echo(line) : show(line));
+                out.println(args[0].equals("echo") ? echo(line) : args[0].equals("typed") ? typed(line) : show(line));
             }
         }
         out.flush();
@@ -55,6 +58,14 @@ public final class Main {
     static String show(String line) {
         try {
             return new Show().show(decode(unhex(line)));
+        } catch (Throwable error) {
+            return "error: " + error.toString().replace('\n', ' ');
+        }
+    }
+
+    static String typed(String line) {
+        try {
+            return org.landbridge.peers.core.Typed.json(decode(unhex(line)));
         } catch (Throwable error) {
             return "error: " + error.toString().replace('\n', ' ');
         }
