@@ -38,15 +38,20 @@ const READERS: [(&str, Decoder); 3] = [
 /// What bytes of one connection or message are: by their beginning, else by what reads them to their end. The error says why
 /// none does; of what begins like one of them the tree then has what could be read.
 pub(super) fn auto(bytes: &[u8], tree: &mut Tree) -> Result<(), String> {
-    let looks_like = if bytes.starts_with(&[0xda, 0xbb]) {
+    let magic = if bytes.starts_with(&[0xda, 0xbb]) {
         Some("Dubbo2")
-    } else if triple::is_prefixed(bytes) || bytes.starts_with(http2::PREFACE) || http2::is_server(bytes) {
+    } else if bytes.starts_with(http2::PREFACE) || http2::is_server(bytes) {
         Some("Triple")
     } else {
         None
     };
-    let mut readers = READERS;
+    let looks_like = magic.or(triple::is_prefixed(bytes).then_some("Triple"));
+    let mut readers = READERS.to_vec();
     readers.sort_by_key(|(name, _)| looks_like != Some(*name));
+    if magic.is_some() {
+        // A frame that is cut off reads as Hessian by chance: da bb are the numbers -6 and 43.
+        readers.truncate(1);
+    }
     let mut refused = Vec::new();
     for (name, reader) in readers {
         let mut attempt = Tree::default();
@@ -256,6 +261,23 @@ mod tests {
                 "00001a    stopped: unexpected tag 0x45"
             ]
         );
+    }
+
+    #[test]
+    fn what_is_cut_off_is_not_taken_for_something_else() {
+        let frame = b"\xda\xbb\xe2\x00\0\0\0\0\0\0\0\x01\0\0\0\x01N";
+        let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64";
+        // Every one of these beginnings was "long -6", or the same length of text.
+        for (whole, begins, name) in [(&frame[..], 2, "Dubbo2"), (settings, 9, "Triple")] {
+            for end in begins..whole.len() {
+                let error = auto(&whole[..end], &mut Tree::default()).unwrap_err();
+                assert!(
+                    error.starts_with(&format!("as {name}: ")) && error.contains("bytes are there"),
+                    "{end}: {error}"
+                );
+            }
+            assert_eq!(auto(whole, &mut Tree::default()), Ok(()));
+        }
     }
 
     #[test]
