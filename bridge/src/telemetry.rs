@@ -171,8 +171,15 @@ pub fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line; a cause that the line ends with already is not said again.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+    causes.fold(error.to_string(), |line, cause| {
+        let cause = cause.to_string();
+        if line.ends_with(&cause) {
+            line
+        } else {
+            format!("{line}: {cause}")
+        }
+    })
 }

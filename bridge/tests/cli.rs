@@ -413,6 +413,11 @@ fn check_names_file_key_and_range() {
             "12:17",
             "use the Kubernetes credentials of /dev/null",
         ),
+        (
+            mesh("", "via: kubernetes\n    kubeconfig: /dev/zero"),
+            "12:17",
+            "use the Kubernetes credentials of /dev/zero: it is larger than 16 MiB",
+        ),
     ] {
         let (_folder, path) = written(&format!("{CONFIG}{more}"));
         let (code, _, said) = run(&["check", &path]);
@@ -445,7 +450,8 @@ fn check_warns_of_what_another_machine_has() {
     assert!(
         warned.starts_with("warning: ")
             && warned.contains("credentials of the pod")
-            && warned.contains("`kubeconfig`"),
+            && warned.contains("`kubeconfig`")
+            && warned.matches("environment variable not found").count() == 1,
         "{warned}"
     );
     let (code, said, _) = checked(&["--output", "json"]);
@@ -584,6 +590,28 @@ fn the_demo_shows_every_crossing() {
         run(&["demo", "--once", "--istiod", "127.0.0.1:1"]).0,
         Some(2),
         "--kubeconfig is needed"
+    );
+    for wrong in [
+        &["--zookeeper", "zoo"][..],
+        &["--istiod", "zoo:0", "--kubeconfig", "/no/such/file"],
+    ] {
+        let (code, _, said) = run(&[&["demo", "--once"], wrong].concat());
+        assert!(
+            code == Some(2) && said.contains("is not an address (expected HOST:PORT)"),
+            "{code:?} {said}"
+        );
+    }
+    let (code, _, said) = run(&[
+        "demo",
+        "--once",
+        "--istiod",
+        "127.0.0.1:1",
+        "--kubeconfig",
+        "/dev/zero",
+    ]);
+    assert!(
+        code == Some(1) && said.contains("/dev/zero: it is larger than 16 MiB"),
+        "{code:?} {said}"
     );
 }
 

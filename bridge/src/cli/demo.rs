@@ -28,6 +28,7 @@ use self::tour::Tour;
 use super::{Failure, say};
 use crate::admin::Readiness;
 use crate::app::Gateway;
+use crate::config::text::HostPort;
 use crate::config::{Config, Prepared, Source};
 use crate::telemetry;
 
@@ -50,10 +51,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     once: bool,
     /// Use this real ZooKeeper in place of the simulated one
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     zookeeper: Option<String>,
     /// Use this real istiod in place of the simulated one; needs --kubeconfig
-    #[arg(long, value_name = "HOST:PORT", requires = "kubeconfig")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address, requires = "kubeconfig")]
     istiod: Option<String>,
     /// Where the real istiod's Kubernetes API is
     #[arg(long, value_name = "FILE", requires = "istiod")]
@@ -61,6 +62,11 @@ pub(super) struct Arguments {
     /// Log what the gateway does, to standard error
     #[arg(long)]
     verbose: bool,
+}
+
+/// Refuses what is no address of a real registry.
+fn address(text: &str) -> Result<String, String> {
+    text.parse::<HostPort>().map(|_| text.to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {

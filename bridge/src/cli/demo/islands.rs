@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use codecs::ServiceKey;
 use codecs::provider_url::ProviderUrl;
 use harness::dubbo_provider::{Answer, DubboProvider};
@@ -332,12 +332,4 @@ fn price(call: &Received) -> Reply {
 /// Waits a little between two looks at a registry.
 pub(super) async fn pause() {
     tokio::time::sleep(Duration::from_millis(50)).await;
-}
-
-/// Refuses what is no address of a real registry.
-pub(super) fn checked(address: &str) -> anyhow::Result<()> {
-    match address.parse::<crate::config::text::HostPort>() {
-        Ok(_) => Ok(()),
-        Err(error) => bail!(error),
-    }
 }

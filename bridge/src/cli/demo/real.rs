@@ -9,7 +9,7 @@ use kube::discovery::ApiResource;
 use serde_json::Value as Json;
 use zookeeper_client::{Acls, Client, CreateMode};
 
-use super::islands::checked;
+use crate::config;
 
 /// How long a real registry may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -25,7 +25,6 @@ pub(super) struct RealZooKeeper {
 impl RealZooKeeper {
     /// Connects and creates the nodes as ephemerals.
     pub(super) async fn join(address: &str, folders: &[String], nodes: &[String]) -> anyhow::Result<Self> {
-        checked(address)?;
         let joining = async {
             let client = Client::connector()
                 .with_session_timeout(Duration::from_secs(15))
@@ -89,8 +88,10 @@ impl RealMesh {
     /// Applies the objects.
     pub(super) async fn join(kubeconfig: &Path, objects: &[Json]) -> anyhow::Result<Self> {
         let joining = async {
-            let file = kube::config::Kubeconfig::read_from(kubeconfig)
-                .with_context(|| format!("read {}", kubeconfig.display()))?;
+            // As the gateway bounds it: the file may be a device without end.
+            config::read(kubeconfig, 16 << 20)
+                .map_err(|error| anyhow::anyhow!("read {}: {error}", kubeconfig.display()))?;
+            let file = kube::config::Kubeconfig::read_from(kubeconfig)?;
             let config = kube::Config::from_custom_kubeconfig(file, &Default::default()).await?;
             let client = kube::Client::try_from(config)?;
             let mut mesh = Self {

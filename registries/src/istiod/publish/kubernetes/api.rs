@@ -1,6 +1,9 @@
 //! The Kubernetes API, as far as we use it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -17,6 +20,8 @@ const FIELD_MANAGER: &str = "landbridge";
 const PAGE: u32 = 500;
 /// More pages than a namespace can reasonably have.
 const PAGES: usize = 1000;
+/// The most bytes of a file of credentials.
+const MOST: u64 = 16 << 20;
 
 /// Why a request failed.
 #[derive(Debug, Clone)]
@@ -45,7 +50,9 @@ impl Credentials {
             let pod = kube::Config::incluster().map_err(|error| unusable(config, error))?;
             return Ok(Self::Pod(Box::new(pod)));
         };
-        let file = Kubeconfig::read_from(path).map_err(|error| unusable(config, error))?;
+        let read = bounded(path).map_err(|error| unusable(config, error));
+        let file =
+            read.and_then(|()| Kubeconfig::read_from(path).map_err(|error| unusable(config, error)))?;
         let context = config.context.as_ref().or(file.current_context.as_ref());
         let context = context.ok_or_else(|| unusable(config, "it has no current context"))?;
         if !file.contexts.iter().any(|known| known.name == *context) {
@@ -53,6 +60,15 @@ impl Credentials {
         }
         Ok(Self::File(Box::new(file)))
     }
+}
+
+/// Refuses a file that has no end, or is no file: `Kubeconfig` would read on.
+fn bounded(path: &Path) -> io::Result<()> {
+    let read = io::copy(&mut File::open(path)?.take(MOST + 1), &mut io::sink())?;
+    if read > MOST {
+        return Err(io::Error::other(format!("it is larger than {} MiB", MOST >> 20)));
+    }
+    Ok(())
 }
 
 fn unusable(config: &Config, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StartError {
