@@ -6,6 +6,7 @@
 pub mod json;
 mod leaf;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::hessian2::reader::NODE_BYTES;
@@ -82,7 +83,7 @@ pub struct Object {
 }
 
 /// A class definition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Class {
     /// The Java class name.
     pub name: JavaText,
@@ -218,7 +219,9 @@ impl Value {
     pub fn encode_as(&self, out: &mut Vec<u8>, names: TypeNames) {
         let mut encoder = Encoder {
             writer: Writer::continued(out, Counts::default(), names),
-            classes: Vec::new(),
+            few: Vec::new(),
+            more: HashMap::new(),
+            numbers: HashMap::new(),
         };
         encoder.value(self);
     }
@@ -479,9 +482,17 @@ fn set(place: &mut Value, value: Value) {
     std::mem::forget(std::mem::replace(place, value));
 }
 
+/// How many classes are looked for one by one.
+const FEW: usize = 8;
+
 struct Encoder<'o, 'v> {
     writer: Writer<'o>,
-    classes: Vec<(&'v Arc<Class>, u32)>,
+    /// The first classes met, with their numbers.
+    few: Vec<(&'v Arc<Class>, u32)>,
+    /// Those met after them, by where they lie: a thousand names are not read again for each object.
+    more: HashMap<*const Class, u32>,
+    /// The numbers of what was defined.
+    numbers: HashMap<&'v Class, u32>,
 }
 
 impl<'v> Encoder<'_, 'v> {
@@ -530,15 +541,32 @@ impl<'v> Encoder<'_, 'v> {
     }
 
     fn class(&mut self, class: &'v Arc<Class>) -> u32 {
-        let same = |known: &Arc<Class>| Arc::ptr_eq(known, class) || known == class;
-        if let Some((_, known)) = self.classes.iter().rev().find(|(known, _)| same(known)) {
-            return *known;
+        let is_this = |(known, _): &&(&'v Arc<Class>, u32)| Arc::ptr_eq(known, class);
+        if let Some((_, number)) = self.few.iter().rev().find(is_this) {
+            return *number;
         }
+        if let Some(number) = self.more.get(&Arc::as_ptr(class)) {
+            return *number;
+        }
+        let number = match self.numbers.get(&**class) {
+            Some(number) => *number,
+            None => self.define(class),
+        };
+        if self.few.len() < FEW {
+            self.few.push((class, number));
+        } else {
+            self.more.insert(Arc::as_ptr(class), number);
+        }
+        number
+    }
+
+    #[cold]
+    fn define(&mut self, class: &'v Class) -> u32 {
         let number = self
             .writer
             .begin_class(class.fields.len(), |writer| writer.java_text(&class.name));
         class.fields.iter().for_each(|field| self.writer.java_text(field));
-        self.classes.push((class, number));
+        self.numbers.insert(class, number);
         number
     }
 }

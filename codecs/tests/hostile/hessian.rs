@@ -350,3 +350,37 @@ fn costs_grow_with_the_input() {
         assert!(higher <= 2 * peak + 4096, "{name}: {peak} {higher} bytes");
     }
 }
+
+/// Objects of a thousand classes in turn, which differ in their last field alone: compared with each other for each object,
+/// their names take thirty times what all the rest does.
+#[test]
+fn classes_are_not_compared_for_each_object() {
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let mut bytes = Vec::new();
+    for class in 0..1000 {
+        bytes.push(0x43);
+        bytes.extend(text("com.acme.Order"));
+        bytes.push(0x90 + 16);
+        (0..15).for_each(|field| bytes.extend(text(&format!("field{field}"))));
+        bytes.extend(text(&format!("last{class}")));
+    }
+    let objects = 40_000u32;
+    bytes.push(0x58);
+    bytes.push(0x49);
+    bytes.extend(objects.to_be_bytes());
+    for object in 0..objects {
+        bytes.push(0x4f);
+        bytes.push(0x49);
+        bytes.extend((object * 7 % 1000).to_be_bytes());
+        bytes.extend([0x4e; 16]);
+    }
+    let mut scratch = Scratch::new();
+    let (value, _) = Value::decode(&bytes, &mut scratch, &Limits::DEFAULT).unwrap();
+    let mut written = Vec::new();
+    value.encode(&mut written);
+    let (again, end) = Value::decode(&written, &mut scratch, &Limits::DEFAULT).unwrap();
+    assert_eq!((again == value, end), (true, written.len()));
+    // Each class is defined once, though its objects come by many.
+    let mut reader = Skimmer::new(&written, &mut scratch, &Limits::DEFAULT);
+    assert_eq!(reader.skim().unwrap().after.classes, 1000);
+}
