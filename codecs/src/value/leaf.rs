@@ -169,7 +169,8 @@ pub(super) fn constants(object: &Object) -> Option<&[Value]> {
     let same = enum_set(constants)?;
     (same.class == object.class && list.type_name.as_str() == Some("[object"))
         .then_some(())
-        .filter(|()| same.fields.get(1) == Some(&Value::Object(class.clone())))
+        // Nothing of what the object holds is copied: it may be all of the tree, at every level anew.
+        .filter(|()| matches!(same.fields.get(1), Some(Value::Object(same)) if same == class))
         .map(|()| constants)
 }
 

@@ -198,3 +198,19 @@ fn definitions_and_bindings() {
         assert!(peak <= 64 * MEBIBYTE, "{peak}");
     }
 }
+
+/// What looks like an EnumSet to its last field, at every level: what is inside is not copied to be compared.
+#[test]
+fn nested_enum_sets_are_not_copied() {
+    let constant = Value::object("t.Color", [("name", Value::from("RED"))]);
+    let items: Vec<Value> = (0..1000).map(|_| Value::List([Value::Null].into())).collect();
+    let mut value = Value::object("t.Large", [("items", Value::List(items.into()))]);
+    for _ in 0..200 {
+        let objects = Value::typed_list("[object", [constant.clone()]);
+        let fields = [("objects", objects), ("type", value)];
+        value = Value::object("com.alibaba.com.caucho.hessian.io.EnumSetHandler", fields);
+    }
+    let (text, allocations, _) = counted(|| json::to_json(&value));
+    assert_eq!(json::from_json(&text), Ok(value));
+    assert!(allocations < 20_000, "{allocations}");
+}
