@@ -12,7 +12,7 @@ pub(crate) use run::Run;
 use super::form::{Form, form_of};
 use super::packed::{Kind, Packed};
 use super::scratch::{Open, OpenKind, Return, Tables};
-use super::wire::{Cursor, Text, index, is_short_ascii, low, narrow};
+use super::wire::{Cursor, Text, TextForm, index, is_short_ascii, low, narrow};
 use super::{
     Class, Counts, DecodeError, DecodeErrorKind, Limit, Limits, Scratch, Str, Token, TypeIndex, Wanted,
 };
@@ -204,7 +204,34 @@ impl<'a, 's> Reader<'a, 's> {
     /// The next token. At depth 0 it begins the stream's next value.
     #[inline]
     pub fn read(&mut self) -> Result<Token<'a>, DecodeError> {
+        if let Some(text) = self.usual_text() {
+            return Ok(Token::Str(text));
+        }
         self.next_packed().token(self.cursor.input).ok_or(self.failure)
+    }
+
+    /// A short text of ASCII in a list or an object, when that comes next: the most frequent value, read where it is asked
+    /// for. All else stays where it is.
+    #[inline(always)]
+    fn usual_text(&mut self) -> Option<Str<'a>> {
+        let (tag, rest) = self.cursor.rest().split_first()?;
+        let units = usize::from(*tag);
+        if units >= 0x20 || self.top.kind != OpenKind::Counted || self.nodes >= self.limits.nodes {
+            return None;
+        }
+        let left = self.top.left.checked_sub(1)?;
+        let raw = rest.get(..units).filter(|raw| is_short_ascii(raw))?;
+        let content = self.content.wrapping_add(units);
+        let nodes = self.nodes.wrapping_add(1);
+        let decoded = content.wrapping_add(index(nodes).wrapping_mul(NODE_BYTES));
+        if decoded > self.limits.decoded_bytes || u32::from(*tag) > self.limits.string_len {
+            return None;
+        }
+        self.cursor.at = self.cursor.at.wrapping_add(units).wrapping_add(1);
+        self.top.left = left;
+        self.nodes = nodes;
+        self.content = content;
+        Some(Str(Text::new(raw, u32::from(*tag), TextForm::Ascii, false)))
     }
 
     /// The next token in two words.
