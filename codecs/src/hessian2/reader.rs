@@ -12,7 +12,7 @@ pub(crate) use run::Run;
 use super::form::{Form, form_of};
 use super::packed::{Kind, Packed};
 use super::scratch::{Open, OpenKind, Return, Tables};
-use super::wire::{Cursor, Text, TextForm, index, is_short_ascii, low, narrow};
+use super::wire::{Cursor, Text, TextForm, index, is_short_ascii, narrow};
 use super::{
     Class, Counts, DecodeError, DecodeErrorKind, Limit, Limits, Scratch, Str, Token, TypeIndex, Wanted,
 };
@@ -214,24 +214,29 @@ impl<'a, 's> Reader<'a, 's> {
     /// for. All else stays where it is.
     #[inline(always)]
     fn usual_text(&mut self) -> Option<Str<'a>> {
-        let (tag, rest) = self.cursor.rest().split_first()?;
-        let units = usize::from(*tag);
-        if units >= 0x20 || self.top.kind != OpenKind::Counted || self.nodes >= self.limits.nodes {
+        let tag = *self.cursor.rest().first()?;
+        if tag >= 0x20 || self.top.kind != OpenKind::Counted || self.nodes >= self.limits.nodes {
             return None;
         }
         let left = self.top.left.checked_sub(1)?;
-        let raw = rest.get(..units).filter(|raw| is_short_ascii(raw))?;
-        let content = self.content.wrapping_add(units);
-        let nodes = self.nodes.wrapping_add(1);
-        let decoded = content.wrapping_add(index(nodes).wrapping_mul(NODE_BYTES));
-        if decoded > self.limits.decoded_bytes || u32::from(*tag) > self.limits.string_len {
-            return None;
-        }
-        self.cursor.at = self.cursor.at.wrapping_add(units).wrapping_add(1);
+        let (start, nodes) = (self.cursor.at.wrapping_add(1), self.nodes.wrapping_add(1));
+        let (raw, content) = self.short_ascii(start, tag, nodes)?;
+        self.cursor.at = start.wrapping_add(raw.len());
         self.top.left = left;
         self.nodes = nodes;
         self.content = content;
-        Some(Str(Text::new(raw, u32::from(*tag), TextForm::Ascii, false)))
+        Some(Str(Text::new(raw, u32::from(tag), TextForm::Ascii, false)))
+    }
+
+    /// The text of `tag` units at `start`, a byte each, and the content with it. `None` where it is more than that, or breaks
+    /// a limit: [`other`](Self::other) tells.
+    #[inline(always)]
+    fn short_ascii(&self, start: usize, tag: u8, nodes: u32) -> Option<(&'a [u8], usize)> {
+        let units = usize::from(tag);
+        let raw = self.cursor.input.get(start..start.wrapping_add(units))?;
+        let content = self.content.wrapping_add(units);
+        let within = u32::from(tag) <= self.limits.string_len && !self.would_be_over(content, nodes);
+        (within && is_short_ascii(raw)).then_some((raw, content))
     }
 
     /// The next token in two words.
@@ -256,7 +261,7 @@ impl<'a, 's> Reader<'a, 's> {
         };
         self.cursor.at = self.cursor.at.wrapping_add(1);
         match form_of(tag) {
-            Form::Text => self.short_text(usize::from(tag)),
+            Form::Text => self.short_text(tag),
             Form::Int1 => Packed::int(i32::from(tag).wrapping_sub(0x90)),
             Form::Int2 => {
                 self.fixed(|[low]| Packed::int((i32::from(tag).wrapping_sub(0xc8) << 8) | i32::from(low)))
@@ -344,18 +349,15 @@ impl<'a, 's> Reader<'a, 's> {
 
     /// A string of so many units; nearly always a byte each.
     #[inline(always)]
-    fn short_text(&mut self, units: usize) -> Packed {
+    fn short_text(&mut self, tag: u8) -> Packed {
         let start = self.cursor.at;
-        match self.cursor.rest().get(..units) {
-            Some(raw) if is_short_ascii(raw) && low(units) <= self.limits.string_len => {
-                self.cursor.at = start.wrapping_add(units);
-                self.content = self.content.wrapping_add(units);
-                if self.over_budget() {
-                    return self.refuse(Limit::DecodedBytes);
-                }
-                Packed::ascii(start, units)
+        match self.short_ascii(start, tag, self.nodes) {
+            Some((raw, content)) => {
+                self.cursor.at = start.wrapping_add(raw.len());
+                self.content = content;
+                Packed::ascii(start, raw.len())
             }
-            _ => self.other(narrow(units).to_le_bytes()[0]),
+            None => self.other(tag),
         }
     }
 
@@ -524,8 +526,13 @@ impl<'a, 's> Reader<'a, 's> {
 
     #[inline(always)]
     fn over_budget(&self) -> bool {
+        self.would_be_over(self.content, self.nodes)
+    }
+
+    #[inline(always)]
+    fn would_be_over(&self, content: usize, nodes: u32) -> bool {
         // Neither can wrap: both are below 2^32 values of 2^32 bytes.
-        let nodes = index(self.nodes).wrapping_mul(NODE_BYTES);
-        self.content.wrapping_add(nodes) > self.limits.decoded_bytes
+        let nodes = index(nodes).wrapping_mul(NODE_BYTES);
+        content.wrapping_add(nodes) > self.limits.decoded_bytes
     }
 }
