@@ -284,11 +284,8 @@ where
     D: Deserializer<'de>,
     T: FromStr + PartialOrd + fmt::Display,
 {
-    let Words(text) = from_text(deserializer, "a whole number")?;
-    match text.parse() {
-        Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(refuse(&text, outside(&text, key, &range))),
-    }
+    let parse = |text: &str| text.parse().map_err(|_| None);
+    within(deserializer, "a whole number", key, range, parse)
 }
 
 /// A time or size of a key, within its range.
@@ -301,17 +298,32 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err = String> + PartialOrd + fmt::Display,
 {
-    let Words(text) = from_text(deserializer, "a number with its unit")?;
-    match text.parse() {
-        Ok(value) if range.contains(&value) => Ok(value),
-        Ok(_) => Err(refuse(&text, outside(&text, key, &range))),
-        Err(problem) => Err(refuse(&text, problem)),
-    }
+    let parse = |text: &str| text.parse().map_err(Some);
+    within(deserializer, "a number with its unit", key, range, parse)
 }
 
-fn outside<T: fmt::Display>(text: &str, key: &str, range: &RangeInclusive<T>) -> String {
-    let (least, most) = (range.start(), range.end());
-    format!("{text:?} is out of range for `{key}` (expected {least} to {most})")
+/// A value within its range. What does not parse and has no problem of its own to tell is out of range as well.
+fn within<'de, D, T>(
+    deserializer: D,
+    expected: &'static str,
+    key: &str,
+    range: RangeInclusive<T>,
+    parse: impl FnOnce(&str) -> Result<T, Option<String>>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: PartialOrd + fmt::Display,
+{
+    let Words(text) = from_text(deserializer, expected)?;
+    let problem = match parse(&text) {
+        Ok(value) if range.contains(&value) => return Ok(value),
+        Ok(_) | Err(None) => {
+            let (least, most) = (range.start(), range.end());
+            format!("{text:?} is out of range for `{key}` (expected {least} to {most})")
+        }
+        Err(Some(problem)) => problem,
+    };
+    Err(refuse(&text, problem))
 }
 
 /// A name that must not be empty.
